@@ -1,0 +1,120 @@
+"""The protocols that rooms of the house meet by. Each has one or two verbs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from agent.core.clock import Instant
+from agent.core.facts import Event, Progress
+from agent.core.message import Message
+from agent.core.model import Json, Sample
+
+Checkpoint = Mapping[str, Json | None]
+"""Where a source stands, key by key; None removes a key. Only changed keys are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """How far one log has been read, and the last progress it shows."""
+
+    path: str
+    file: str
+    offset: int
+    size: int
+    progress: Progress | None
+    progress_at: int | None
+    """When the progress last changed, UTC milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one look at the outside gave."""
+
+    samples: tuple[Sample, ...] = ()
+    events: tuple[Event, ...] = ()
+    checkpoint: Checkpoint = field(default_factory=dict)
+    logs: tuple[LogReading, ...] = ()
+    again_in: float | None = None
+    """Seconds until the next look is wanted, if sooner than the source's interval; 0 while more waits to be read."""
+    watch: tuple[int, ...] = ()
+    """File descriptors that wake the source when they become readable."""
+
+
+class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault
+    """What the source looks at is not there; the text says what and what to do. Expected, unlike any other error."""
+
+
+class Source(Protocol):
+    """Turns the outside into samples and events; may block; never decides severity or routing."""
+
+    name: str
+    interval: float
+    """Seconds between two looks."""
+
+    def restore(self, checkpoint: Mapping[str, Json]) -> None:
+        """Continue where the stored checkpoint says; called once, before the first `read`."""
+        ...
+
+    def read(self, now: Instant) -> Reading:
+        """Look once. The checkpoint returned is committed together with the events returned."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and watches."""
+        ...
+
+
+class SendErrorKind(StrEnum):
+    """What became of a message that was not accepted; see `SendError`."""
+
+    RETRY = "retry"
+    LIMITED = "limited"
+    REJECTED = "rejected"
+    MISCONFIGURED = "misconfigured"
+    UNCERTAIN = "uncertain"
+
+
+class SendError(Exception):
+    """A channel could not deliver.
+
+    `kind`: `retry` (not delivered, try later), `limited` (the provider asks for a pause), `rejected` (this message:
+    size, schema, markup), `misconfigured` (credential, address, permission, gone), `uncertain` (written, no answer
+    read). `retry_after` is in seconds. `detail` is redacted and safe to store. `reason` is a metric label: other,
+    client_error, server_error, auth_error, rate_limited, timeout, network, tls, gone, redirect.
+    """
+
+    def __init__(
+        self, kind: SendErrorKind, detail: str, *, retry_after: float | None = None, reason: str = "other",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.retry_after = retry_after
+        self.reason = reason
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider accepted the message; `ref` is its own id for it, if it gave one."""
+
+    ref: str | None = None
+    status: int | None = None
+
+
+class Channel(Protocol):
+    """Turns one message into one request and classifies the answer. Never retries, sleeps or stores."""
+
+    def send(self, message: Message, key: str) -> Receipt:
+        """Deliver; `key` is the idempotency key, equal over all attempts. Raises SendError."""
+        ...
+
+    def preview(self, message: Message, key: str) -> str:
+        """The exact request as text, with every secret masked; sends nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

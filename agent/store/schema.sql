@@ -1,0 +1,159 @@
+-- The agent's memory: one SQLite file. Times are UTC milliseconds; JSON columns hold `core.codec` encodings.
+-- Raise `SCHEMA_VERSION` in database.py and add a migration there with every change of this file.
+
+-- What sources reported. The id is derived from the place a fact was read from: reading again is harmless.
+CREATE TABLE event (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id      TEXT NOT NULL UNIQUE,
+    source  TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    kind    TEXT NOT NULL,
+    fact    TEXT NOT NULL
+) STRICT;
+
+-- Where each source stands; committed together with the events found up to there.
+CREATE TABLE checkpoint (
+    source  TEXT NOT NULL,
+    key     TEXT NOT NULL,
+    value   TEXT NOT NULL,
+    PRIMARY KEY (source, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+    id          TEXT PRIMARY KEY,
+    attempt     INTEGER NOT NULL,
+    state       TEXT NOT NULL,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    body        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_open ON job (started_at) WHERE ended_at IS NULL;
+CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Every natural key under which evidence of a job may arrive.
+CREATE TABLE job_key (
+    key     TEXT PRIMARY KEY,
+    job_id  TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_key_job ON job_key (job_id);
+
+-- At most 512 points a job: step, time, loss, throughput.
+CREATE TABLE job_curve (
+    job_id  TEXT PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,
+    points  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Episodes of conditions (firing, resolved) and one-shot events.
+CREATE TABLE alert (
+    id          TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    type        TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    severity    INTEGER NOT NULL,
+    starts_at   INTEGER NOT NULL,
+    ends_at     INTEGER,
+    job_id      TEXT,
+    body        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX alert_one_open ON alert (fingerprint) WHERE status = 'firing';
+CREATE INDEX alert_starts ON alert (starts_at);
+CREATE INDEX alert_fingerprint ON alert (fingerprint, starts_at);
+CREATE INDEX alert_type ON alert (type, starts_at);
+CREATE INDEX alert_job ON alert (job_id, starts_at) WHERE job_id IS NOT NULL;
+
+-- The outbox and its history.
+CREATE TABLE delivery (
+    id              TEXT PRIMARY KEY,
+    notification_id TEXT NOT NULL,
+    alert_id        TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    fingerprint     TEXT NOT NULL,
+    channel         TEXT NOT NULL,
+    channel_type    TEXT NOT NULL,
+    kind            TEXT NOT NULL,
+    sequence        INTEGER NOT NULL,
+    severity        INTEGER NOT NULL,
+    state           TEXT NOT NULL,
+    reason          TEXT,
+    created_at      INTEGER NOT NULL,
+    next_at         INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    uncertain       INTEGER NOT NULL DEFAULT 0,
+    plain           INTEGER NOT NULL DEFAULT 0,
+    last_error      TEXT,
+    delivered_at    INTEGER,
+    provider_ref    TEXT,
+    merged_into     TEXT,
+    lease_owner     TEXT,
+    lease_until     INTEGER,
+    snapshot        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_alert ON delivery (alert_id, channel, created_at);
+CREATE INDEX delivery_open ON delivery (channel, state, next_at) WHERE state IN ('queued', 'sending', 'deferred');
+CREATE INDEX delivery_dead ON delivery (channel) WHERE state = 'dead';
+
+CREATE TABLE attempt (
+    delivery_id TEXT NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    n           INTEGER NOT NULL,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    outcome     TEXT,
+    status      INTEGER,
+    error       TEXT,
+    PRIMARY KEY (delivery_id, n)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE decision (
+    seq         INTEGER PRIMARY KEY,
+    alert_id    TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    at          INTEGER NOT NULL,
+    channel     TEXT,
+    kind        TEXT NOT NULL,
+    stage       TEXT NOT NULL,
+    verdict     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    until       INTEGER
+) STRICT;
+CREATE INDEX decision_alert ON decision (alert_id, seq);
+CREATE INDEX decision_at ON decision (at);
+
+-- What each channel has been told, by accepted messages; kept as long as an episode is open.
+CREATE TABLE channel_ledger (
+    fingerprint             TEXT NOT NULL,
+    channel                 TEXT NOT NULL,
+    alert_id                TEXT,
+    open_announced          INTEGER NOT NULL DEFAULT 0,
+    last_accepted_at        INTEGER,
+    last_accepted_kind      TEXT,
+    last_accepted_severity  INTEGER,
+    last_fired_at           INTEGER,
+    provider_ref            TEXT,
+    PRIMARY KEY (fingerprint, channel)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE channel_state (
+    channel         TEXT PRIMARY KEY,
+    paused_until    INTEGER,
+    reason          TEXT,
+    detail          TEXT,
+    failures        INTEGER NOT NULL DEFAULT 0,
+    failing_since   INTEGER,
+    last_success_at INTEGER,
+    last_failure_at INTEGER,
+    failure_count   INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE silence (
+    id          TEXT PRIMARY KEY,
+    starts_at   INTEGER NOT NULL,
+    ends_at     INTEGER NOT NULL,
+    author      TEXT NOT NULL,
+    comment     TEXT NOT NULL,
+    alert_id    TEXT,
+    match       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Small named facts: the evaluator's cursor, the state of each rule, whether the last stop was clean.
+CREATE TABLE meta (
+    key     TEXT PRIMARY KEY,
+    value   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
