@@ -1,0 +1,92 @@
+"""A job: one training run as the agent knows it, under an id that is minted once."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.core.facts import LogFinding, Progress
+
+
+class JobState(StrEnum):
+    """The contract's job states."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What went wrong in a job since the first root was seen, not yet judged."""
+
+    opened_at: int
+    opened_step: int | None
+    findings: tuple[LogFinding, ...]
+    seen_at: tuple[int, ...]
+    """When each finding was noticed, UTC milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The end of the job's process: `code` as a shell shows it, None while unknown."""
+
+    at: int
+    code: int | None = None
+    signal: str | None = None
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The job's leading process, named so that a reused pid is never taken for it."""
+
+    boot_id: str
+    pid: int
+    start_ticks: int
+    wrapper_pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run. `keys` are the natural keys under which evidence arrives; the first of them minted the id."""
+
+    id: str
+    keys: tuple[str, ...]
+    name: str
+    started_at: int
+    attempt: int = 1
+    state: JobState = JobState.RUNNING
+    reason: str | None = None
+    """A kind of finding, or `exit`, `signal`, `scheduler`."""
+    verified: bool = True
+    """False where the end was inferred."""
+    ended_at: int | None = None
+    log: str | None = None
+    file: str | None = None
+    """Identity of the log file, `"dev:ino"`."""
+    process: Process | None = None
+    exit: Exit | None = None
+    """Set once the process has ended, while the last words of its log are still awaited."""
+    progress: Progress = Progress()
+    progress_at: int | None = None
+    incident: Incident | None = None
+    completed_at: int | None = None
+    """When a completion marker was seen."""
+    error: str | None = None
+    model: str | None = None
+    uid: int | None = None
+    survived_at: tuple[int, ...] = ()
+    """When out-of-memory errors were survived, the last hour's."""
+    link: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the end is still to come."""
+        return self.ended_at is None
+
+
+def mint(key: str) -> str:
+    """Make a job's id from its first natural key."""
+    return "job-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]
