@@ -1,0 +1,19 @@
+"""The order of policy, readable in one list: the first stage that does not pass a proposal on decides."""
+
+from agent.core.policy.cooldown import cooldown
+from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verdict
+from agent.core.policy.one_failure import one_failure
+from agent.core.policy.silence import silence
+from agent.core.policy.taken import taken
+
+STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown)
+"""The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
+
+
+def judge(proposal: Proposal, context: Context, now: int) -> Verdict:
+    """Run the stages; the verdict carries the name of the stage that gave it."""
+    for stage in STAGES:
+        verdict = stage(proposal, context, now)
+        if verdict.action is not Action.PASS:
+            return Verdict(verdict.action, verdict.reason, verdict.until, stage.__name__)
+    return PASS

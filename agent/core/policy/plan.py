@@ -1,0 +1,154 @@
+"""One round of policy: from live alerts and what channels know, to rows of the outbox and the reasons for them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent.core.model import (
+    Alert,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Ledger,
+    NotificationKind,
+    Status,
+)
+from agent.core.policy.identity import delivery_id, notification_id
+from agent.core.policy.model import Action, Context, Proposal, Recipient, Verdict
+from agent.core.policy.owed import Owed, owed, repeat_at
+from agent.core.policy.pipeline import judge
+
+RowsByChannel = Mapping[tuple[str, str], Sequence[Delivery]]
+"""All deliveries by (alert id, channel), oldest first."""
+LedgerByChannel = Mapping[tuple[str, str], Ledger]
+"""Ledgers by (fingerprint, channel)."""
+
+STATE_AFTER: Mapping[Action, DeliveryState] = {
+    Action.PASS: DeliveryState.QUEUED,
+    Action.DEFER: DeliveryState.DEFERRED,
+    Action.SUPPRESS: DeliveryState.SUPPRESSED,
+    Action.SUPERSEDE: DeliveryState.SUPERSEDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new state for an existing delivery that is not being sent."""
+
+    delivery_id: str
+    state: DeliveryState
+    reason: str | None
+    next_at: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one round decided; `wake_at` is when the next decision falls due by itself."""
+
+    inserts: list[Delivery] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    wake_at: int | None = None
+
+    def wake(self, at: int | None) -> None:
+        """Ask for another round at `at`, unless one is asked for sooner."""
+        if at is not None and (self.wake_at is None or at < self.wake_at):
+            self.wake_at = at
+
+
+def plan(  # noqa: PLR0917 - one round's whole input
+    alerts: Iterable[Alert], recipients: Sequence[Recipient], ledgers: LedgerByChannel, rows: RowsByChannel,
+    context: Context, now: int,
+) -> Plan:
+    """Decide for every live alert and recipient what is sent, held or left out, and why."""
+    result = Plan()
+    for alert in alerts:
+        for recipient in recipients:
+            ledger = ledgers.get((alert.fingerprint, recipient.name), Ledger(alert.fingerprint, recipient.name))
+            _decide(result, alert, recipient, ledger, rows.get((alert.id, recipient.name), ()), context, now)
+    for item in context.silences:
+        result.wake(min((at for at in (item.starts_at, item.ends_at) if at > now), default=None))
+    return result
+
+
+def _decide(  # noqa: PLR0917 - one alert on one channel, with all that is known of both
+    result: Plan, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery], context: Context,
+    now: int,
+) -> None:
+    due = owed(alert, ledger, rows, context.rules, now)
+    if alert.status is Status.FIRING:
+        result.wake(repeat_at(alert, ledger, context.rules))
+    if due is None:
+        return
+    proposal = Proposal(alert, due.kind, recipient, ledger, due.why)
+    verdict = _verdict(proposal, due, context, now)
+    if verdict.action is Action.DEFER:
+        result.wake(verdict.until)
+    if not _is_news(verdict, due, rows):
+        return
+    same = due.replaces is not None and due.replaces.kind is due.kind
+    if due.replaces is not None and same:
+        _move(result, due.replaces, verdict, now)
+    else:
+        _insert(result, proposal, verdict, rows, now, due.replaces)
+    result.decisions.append(_decision(proposal, verdict, now))
+
+
+def _verdict(proposal: Proposal, due: Owed, context: Context, now: int) -> Verdict:
+    resolved_untold = proposal.alert.status is Status.RESOLVED and due.kind is not NotificationKind.RESOLVED
+    if resolved_untold:
+        return Verdict(Action.SUPPRESS, "resolved_before_told", stage="cooldown")
+    return judge(proposal, context, now)
+
+
+def _is_news(verdict: Verdict, due: Owed, rows: Sequence[Delivery]) -> bool:
+    """Whether the verdict differs from what the last row already says; a round that repeats itself writes nothing."""
+    last = rows[-1] if rows else None
+    if last is None:
+        return True
+    return (last.kind, last.state, last.reason) != (due.kind, STATE_AFTER[verdict.action], verdict.reason or None)
+
+
+def _move(result: Plan, row: Delivery, verdict: Verdict, now: int) -> None:
+    next_at = verdict.until if verdict.action is Action.DEFER and verdict.until is not None else now
+    result.changes.append(Change(row.id, STATE_AFTER[verdict.action], verdict.reason or None, next_at))
+
+
+def _insert(  # noqa: PLR0917 - private; all of it goes into the row
+    result: Plan, proposal: Proposal, verdict: Verdict, rows: Sequence[Delivery], now: int, replaces: Delivery | None
+) -> None:
+    alert, recipient = proposal.alert, proposal.recipient
+    sequence = sum(1 for row in rows if row.kind is proposal.kind)
+    notification = notification_id(alert.id, proposal.kind, sequence)
+    row = Delivery(
+        id=delivery_id(notification, recipient.name),
+        notification_id=notification,
+        alert_id=alert.id,
+        fingerprint=alert.fingerprint,
+        channel=recipient.name,
+        channel_type=recipient.type,
+        kind=proposal.kind,
+        sequence=sequence,
+        severity=alert.severity,
+        state=STATE_AFTER[verdict.action],
+        reason=verdict.reason or None,
+        created_at=now,
+        next_at=verdict.until if verdict.action is Action.DEFER and verdict.until is not None else now,
+        snapshot=alert,
+    )
+    result.inserts.append(row)
+    if replaces is not None:
+        result.changes.append(Change(replaces.id, DeliveryState.SUPERSEDED, f"superseded_by:{row.id}", now))
+
+
+def _decision(proposal: Proposal, verdict: Verdict, now: int) -> Decision:
+    passed = verdict.action is Action.PASS
+    return Decision(
+        alert_id=proposal.alert.id,
+        at=now,
+        channel=proposal.recipient.name,
+        kind=proposal.kind,
+        stage=verdict.stage or "outbox",
+        verdict="send" if passed else str(verdict.action),
+        reason=proposal.why if passed else verdict.reason,
+        until=verdict.until,
+    )

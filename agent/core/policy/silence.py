@@ -1,0 +1,30 @@
+"""Stage: silences. A matching alert is recorded and told to nobody until the silence ends; resolves pass."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from agent.core.model import Alert, NotificationKind, Silence
+from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
+
+
+def silence(proposal: Proposal, context: Context, now: int) -> Verdict:
+    """Suppress what an active silence covers. Whoever was told "firing" is still told "resolved"."""
+    if proposal.kind is NotificationKind.RESOLVED:
+        return PASS
+    for item in context.silences:
+        if item.active(now) and covers(item, proposal.alert):
+            return Verdict(Action.SUPPRESS, f"silenced_by:{item.id}", item.ends_at)
+    return PASS
+
+
+def covers(item: Silence, alert: Alert) -> bool:
+    """Whether the silence names this alert, or all its label patterns match (`type`, `severity`, `job` too)."""
+    if item.alert_id is not None:
+        return item.alert_id == alert.id
+    return bool(item.match) and matches(item.match, alert)
+
+
+def matches(patterns: Mapping[str, str], alert: Alert) -> bool:
+    """Whether every pattern (a value or a glob) matches; a missing label counts as empty."""
+    known = {"type": str(alert.type), "severity": str(alert.severity), "job": alert.job_id or "", **alert.labels}
+    return all(fnmatchcase(known.get(key, ""), pattern) for key, pattern in patterns.items())
