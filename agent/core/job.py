@@ -7,6 +7,9 @@ from enum import StrEnum
 from agent.core.facts import LogFinding, Progress
 
 
+NOTHING_YET = Progress()
+
+
 class JobState(StrEnum):
     """The contract's job states."""
 
@@ -26,6 +29,8 @@ class Incident:
     findings: tuple[LogFinding, ...]
     seen_at: tuple[int, ...]
     """When each finding was noticed, UTC milliseconds."""
+    told: bool = False
+    """Whether an alert about it was raised while the process lived on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Job:
     process: Process | None = None
     exit: Exit | None = None
     """Set once the process has ended, while the last words of its log are still awaited."""
-    progress: Progress = Progress()
+    progress: Progress = NOTHING_YET
     progress_at: int | None = None
     incident: Incident | None = None
     completed_at: int | None = None

@@ -1,0 +1,247 @@
+"""The life of a job: evidence in, transitions out. Pure; the evaluator keeps the jobs and asks again each round.
+
+A job ends when its process has ended and its log has been read to the end, or, where only the log is known, when a
+completion marker or an error has stood for a while. `conclude` never looks at a clock or a file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from agent.core import incidents
+from agent.core.clock import HOUR, SECOND
+from agent.core.facts import (
+    Event,
+    FindingKind,
+    LogFinding,
+    ProcessEnded,
+    ProcessStarted,
+    Progress,
+    TrainingSeen,
+)
+from agent.core.job import Exit, Incident, Job, JobState, Process, mint
+
+REPORT_WAIT = 2 * SECOND
+"""How long the exit code of a wrapped process is awaited once its end was seen."""
+LOG_WAIT = 5 * SECOND
+"""How long the last words of a log are awaited after the end of the process; a log that cannot be read ends it."""
+SETTLE = 15 * SECOND
+"""How long a completion marker must stand, with no step after it, before a job known by its log alone has ended."""
+FINAL_SETTLE = 2 * SECOND
+"""The same for text that nobody survives."""
+NEARLY_ALL = 0.99
+"""Share of the steps that counts as all of them, where the exit code is unknown."""
+SURVIVALS_PER_HOUR = 3
+"""Survived out-of-memory errors in an hour that are worth a warning."""
+
+EXIT_BY_CANCEL: Mapping[int, str] = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
+"""Exit codes, as a shell shows them, that mean that a person or a scheduler stopped the job."""
+
+
+class Turn(StrEnum):
+    """What just became certain about a job."""
+
+    STARTED = "started"
+    ENDED = "ended"
+    HIT = "hit"
+    """An out-of-memory error that was not survived, though the process lives on."""
+    SURVIVED = "survived"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, before it is written into the job."""
+
+    state: JobState
+    reason: str | None = None
+    verified: bool = True
+    error: str | None = None
+
+
+def log_key(file: str, offset: int) -> str:
+    """The natural key of a run known by its log: the file's identity and where the run begins in it."""
+    return f"log:{file}:{offset}"
+
+
+def process_key(boot_id: str, pid: int, start_ticks: int) -> str:
+    """The natural key of a run known by its process."""
+    return f"process:{boot_id}:{pid}:{start_ticks}"
+
+
+def from_log(seen: TrainingSeen, at: int, name: str, written_at: int | None = None) -> Job:
+    """Begin a job that only its log tells of."""
+    key = log_key(seen.file, seen.offset)
+    return Job(
+        id=mint(key), keys=(key,), name=name, started_at=written_at or at, log=seen.path, file=seen.file,
+        progress=seen.progress, progress_at=at,
+    )
+
+
+def from_process(started: ProcessStarted) -> Job:
+    """Begin a job that `exec` started."""
+    key = process_key(started.boot_id, started.pid, started.start_ticks)
+    process = Process(started.boot_id, started.pid, started.start_ticks, started.wrapper_pid)
+    return Job(
+        id=mint(key), keys=(key,), name=started.name, started_at=started.started_at, log=started.log,
+        process=process, uid=started.uid,
+    )
+
+
+def join_process(job: Job, started: ProcessStarted) -> Job:
+    """Give a job that was first known by its log the process that writes it; the id stays."""
+    known = from_process(started)
+    return replace(
+        job, keys=(*job.keys, *known.keys), name=known.name, process=known.process, uid=known.uid,
+        started_at=min(job.started_at, known.started_at),
+    )
+
+
+def observe(job: Job, event: Event) -> Job:
+    """Fold one fact into the job that it is about."""
+    fact = event.fact
+    if isinstance(fact, LogFinding):
+        return _observe_finding(job, fact, event.at)
+    if isinstance(fact, TrainingSeen):
+        return progressed(replace(job, file=fact.file, completed_at=None), fact.progress, event.at)
+    if isinstance(fact, ProcessEnded):
+        return _observe_end(job, fact)
+    return job
+
+
+def progressed(job: Job, progress: Progress | None, at: int | None) -> Job:
+    """Take in newer numbers. Progress after a completion marker means that the run goes on."""
+    if progress is None or at is None or (job.progress_at is not None and at < job.progress_at):
+        return job
+    if progress == job.progress:
+        return job
+    moved = progress.step != job.progress.step
+    completed = None if moved and job.completed_at is not None and at > job.completed_at else job.completed_at
+    return replace(job, progress=progress, progress_at=at, completed_at=completed)
+
+
+def conclude(job: Job, now: int, *, log_read: bool) -> tuple[Job, Turn | None]:
+    """Say what has become certain by `now`. `log_read`: the log has been read to its end since the process ended."""
+    if not job.running:
+        return job, None
+    if job.exit is not None:
+        return _conclude_exit(job, job.exit, now, log_read=log_read)
+    if job.incident is not None:
+        return _conclude_incident(job, job.incident, now)
+    if job.process is None and job.completed_at is not None and now >= job.completed_at + SETTLE:
+        return _end(job, Outcome(JobState.COMPLETED), job.completed_at), Turn.ENDED
+    return job, None
+
+
+def wake_at(job: Job, now: int) -> int | None:
+    """When `conclude` may say something new by the passing of time alone."""
+    times = []
+    if job.exit is not None:
+        times += [job.exit.at + REPORT_WAIT, job.exit.at + LOG_WAIT]
+    if job.incident is not None:
+        times += [job.incident.opened_at + FINAL_SETTLE, job.incident.opened_at + incidents.WINDOW]
+    if job.completed_at is not None:
+        times.append(job.completed_at + SETTLE)
+    return min((at for at in times if at > now), default=None)
+
+
+def _observe_finding(job: Job, finding: LogFinding, at: int) -> Job:
+    before = job.progress.step
+    if finding.progress is not None:
+        job = progressed(job, finding.progress, at)
+        before = finding.progress.step if finding.progress.step is not None else before
+    if finding.kind is FindingKind.COMPLETED:
+        return replace(job, completed_at=at)
+    return replace(job, incident=incidents.add(job.incident, finding, at, before))
+
+
+def _observe_end(job: Job, ended: ProcessEnded) -> Job:
+    known = job.exit
+    if known is not None and (known.reported or not ended.reported) and known.code is not None:
+        return job
+    at = known.at if known is not None else ended.ended_at
+    code = ended.exit_code if ended.exit_code is not None or known is None else known.code
+    reported = ended.reported or (known is not None and known.reported)
+    return replace(job, exit=Exit(at, code, ended.signal, reported))
+
+
+def _conclude_exit(job: Job, end: Exit, now: int, *, log_read: bool) -> tuple[Job, Turn | None]:
+    wrapped = job.process is not None and job.process.wrapper_pid is not None
+    if wrapped and not end.reported and now < end.at + REPORT_WAIT:
+        return job, None
+    if job.log is not None and not log_read and now < end.at + LOG_WAIT:
+        return job, None
+    incident = job.incident
+    if incident is not None and incidents.survived(incident, job.progress.step):
+        job = replace(job, incident=None)
+    return _end(job, judge(job, end), end.at), Turn.ENDED
+
+
+def _conclude_incident(job: Job, incident: Incident, now: int) -> tuple[Job, Turn | None]:
+    if incidents.survived(incident, job.progress.step):
+        return _survive(job, incident, now)
+    waited = now - incident.opened_at
+    over = waited >= incidents.WINDOW or (incidents.is_final(incident) and waited >= FINAL_SETTLE)
+    if not over:
+        return job, None
+    if job.process is None:
+        return _end(job, _by_cause(job, incident, verified=incidents.is_final(incident)), now), Turn.ENDED
+    hit = incidents.cause(incident).kind is FindingKind.GPU_OOM and not incident.told
+    return (replace(job, incident=replace(incident, told=True)), Turn.HIT) if hit else (job, None)
+
+
+def _survive(job: Job, incident: Incident, now: int) -> tuple[Job, Turn | None]:
+    job = replace(job, incident=None)
+    if incidents.cause(incident).kind is not FindingKind.GPU_OOM:
+        return job, None
+    recent = (*(at for at in job.survived_at if at > now - HOUR), now)
+    return replace(job, survived_at=recent), Turn.SURVIVED
+
+
+def judge(job: Job, end: Exit) -> Outcome:
+    """Decide how a job whose process has ended came out."""
+    incident = job.incident
+    if end.code == 0:
+        return _judge_success(job)
+    if end.code is None:
+        return _judge_vanished(job)
+    if job.completed_at is not None and incident is None:
+        return Outcome(JobState.COMPLETED, error=f"exit code {end.code} after training was complete")
+    if incident is not None:
+        return _by_cause(job, incident)
+    if end.code in EXIT_BY_CANCEL:
+        return Outcome(JobState.CANCELLED, FindingKind.CANCELLED)
+    return Outcome(JobState.FAILED, "signal" if end.signal else "exit")
+
+
+def _judge_success(job: Job) -> Outcome:
+    # An exit code lies where the command was piped into `tee`, so an error that nothing followed still counts.
+    if job.incident is not None and job.completed_at is None:
+        return _by_cause(job, job.incident, verified=False)
+    return Outcome(JobState.COMPLETED, verified=job.progress.step is None or _reached_end(job))
+
+
+def _judge_vanished(job: Job) -> Outcome:
+    if _reached_end(job):
+        return Outcome(JobState.COMPLETED, verified=False)
+    if job.incident is not None:
+        return _by_cause(job, job.incident, verified=False)
+    if job.progress.step is not None and job.progress.total:
+        return Outcome(JobState.FAILED, "exit", verified=False)
+    return Outcome(JobState.UNKNOWN, verified=False)
+
+
+def _by_cause(job: Job, incident: Incident, *, verified: bool = True) -> Outcome:
+    root = incidents.cause(incident)
+    state = JobState.CANCELLED if root.kind is FindingKind.CANCELLED else JobState.FAILED
+    return Outcome(state, root.kind, verified, incidents.exception_line(incident))
+
+
+def _reached_end(job: Job) -> bool:
+    step, total = job.progress.step, job.progress.total
+    return job.completed_at is not None or (step is not None and bool(total) and step >= NEARLY_ALL * (total or 0))
+
+
+def _end(job: Job, outcome: Outcome, at: int) -> Job:
+    return replace(
+        job, state=outcome.state, reason=outcome.reason, verified=outcome.verified, error=outcome.error, ended_at=at
+    )
