@@ -54,7 +54,7 @@ lock: ## pin the dependencies of pyproject.toml, with hashes (ARGS=--upgrade rai
 
 clean: ## remove the virtual environment, caches and build results
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find agent tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment is made anew when a lock changes, so that it never holds what no lock names.
 $(VENV)/.runtime: $(LOCKS)
