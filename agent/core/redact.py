@@ -161,7 +161,10 @@ _SHAPES: tuple[_Shape, ...] = (
         rf"\1{MASK}",
     ),
     (
-        re.compile(rf"(?i)(?<![A-Za-z0-9_.-])({_NOT_TOKENIZER}{_NAME}token{_ASSIGNED})(?![\d.]+\b|[<\[])[\"']?[^\s\"',;&]{{8,}}[\"']?"),
+        re.compile(
+            rf"(?i)(?<![A-Za-z0-9_.-])({_NOT_TOKENIZER}{_NAME}token{_ASSIGNED})"
+            rf"(?![\d.]+\b|[<\[])[\"']?[^\s\"',;&]{{8,}}[\"']?"
+        ),
         rf"\1{MASK}",
     ),
     (re.compile(rf"(?i)(?<![A-Za-z0-9_.-])(key{_ASSIGNED})[\"']?[A-Za-z0-9+/_=-]{{16,}}"), rf"\1{MASK}"),

@@ -1,0 +1,70 @@
+"""An alert made fit for eyes outside: cleaned of secrets and controls, with every text and list bounded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from agent.core.model import TYPES, Alert, Json, Link
+from agent.core.redact import Redactor, cut_home
+from agent.core.text import cut, strip_controls
+
+TITLE_LIMIT = 200
+BODY_LIMIT = 2_000
+VALUE_LIMIT = 500
+"""Characters of one fact, label, evidence line or piece of advice."""
+MOST_VALUES = 32
+"""Labels or fields shown at most."""
+MOST_LINKS = 5
+LINK_LIMIT = 2_000
+
+Clean = Callable[[str], str]
+
+
+def presentable(alert: Alert, redactor: Redactor, *, include_paths: bool = False) -> Alert:
+    """Clean every text of an alert for eyes outside: no secret, no control character, no endless value.
+
+    Home folders are cut to `~` unless `include_paths`; labels keep them, since they identify.
+    """
+
+    def label(text: str) -> str:
+        return cut(redactor.clean(strip_controls(text)), VALUE_LIMIT)
+
+    def clean(text: str) -> str:
+        text = redactor.clean(strip_controls(text))
+        return text if include_paths else cut_home(text)
+
+    def value(text: str) -> str:
+        return cut(clean(text), VALUE_LIMIT)
+
+    evidence = clean("\n".join(alert.evidence))
+    return replace(
+        alert,
+        title=cut(" ".join(clean(alert.title).split()), TITLE_LIMIT) or TYPES[alert.type].headline,
+        message=cut(clean(alert.message).strip(), BODY_LIMIT),
+        labels=_cleaned(alert.labels, label),
+        fields=_cleaned(alert.fields, value),
+        job=_clean_json(alert.job, value),
+        gpu=_clean_json(alert.gpu, value),
+        disk=_clean_json(alert.disk, label),
+        evidence=tuple(cut(line, VALUE_LIMIT) for line in evidence.split("\n")) if evidence else (),
+        advice=value(alert.advice) if alert.advice else None,
+        links=tuple(Link(value(link.text), link.url) for link in alert.links if _is_web(link.url))[:MOST_LINKS],
+    )
+
+
+def _cleaned(found: Mapping[str, str], clean: Clean) -> dict[str, str]:
+    return {clean(str(key)): clean(str(value)) for key, value in list(found.items())[:MOST_VALUES]}
+
+
+def _clean_json(value: Json, clean: Clean) -> Json:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _clean_json(item, clean) for key, item in list(value.items())[:MOST_VALUES]}
+    if isinstance(value, (list, tuple)):
+        return [_clean_json(item, clean) for item in value[:MOST_VALUES]]
+    return value
+
+
+def _is_web(url: str) -> bool:
+    plain = url == strip_controls(url) and not any(character.isspace() for character in url)
+    return plain and url.startswith(("https://", "http://")) and len(url) <= LINK_LIMIT
