@@ -1,5 +1,6 @@
 -- The agent's memory: one SQLite file. Times are UTC milliseconds; JSON columns hold `core.codec` encodings.
--- Raise `SCHEMA_VERSION` in database.py and add a migration there with every change of this file.
+-- Raise `SCHEMA_VERSION` in schema.py and add a migration there with every change of this file.
+-- Tables whose rows hold a JSON body keep their rowid: SQLite's other form is meant for short rows.
 
 -- What sources reported. The id is derived from the place a fact was read from: reading again is harmless.
 CREATE TABLE event (
@@ -10,6 +11,7 @@ CREATE TABLE event (
     kind    TEXT NOT NULL,
     fact    TEXT NOT NULL
 ) STRICT;
+CREATE INDEX event_at ON event (at);
 
 -- Where each source stands; committed together with the events found up to there.
 CREATE TABLE checkpoint (
@@ -26,7 +28,7 @@ CREATE TABLE job (
     started_at  INTEGER NOT NULL,
     ended_at    INTEGER,
     body        TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX job_open ON job (started_at) WHERE ended_at IS NULL;
 CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 
@@ -41,7 +43,7 @@ CREATE INDEX job_key_job ON job_key (job_id);
 CREATE TABLE job_curve (
     job_id  TEXT PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,
     points  TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Episodes of conditions (firing, resolved) and one-shot events.
 CREATE TABLE alert (
@@ -54,7 +56,7 @@ CREATE TABLE alert (
     ends_at     INTEGER,
     job_id      TEXT,
     body        TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX alert_one_open ON alert (fingerprint) WHERE status = 'firing';
 CREATE INDEX alert_starts ON alert (starts_at);
 CREATE INDEX alert_fingerprint ON alert (fingerprint, starts_at);
@@ -62,10 +64,14 @@ CREATE INDEX alert_type ON alert (type, starts_at);
 CREATE INDEX alert_job ON alert (job_id, starts_at) WHERE job_id IS NOT NULL;
 
 -- The outbox and its history.
+-- `seq` is the order of insertion: it holds the line of a fingerprint together even when the clock is set back.
+-- `alert_starts_at` repeats the alert's, so that one channel's history is one index.
 CREATE TABLE delivery (
-    id              TEXT PRIMARY KEY,
+    seq             INTEGER PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE,
     notification_id TEXT NOT NULL,
     alert_id        TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    alert_starts_at INTEGER NOT NULL,
     fingerprint     TEXT NOT NULL,
     channel         TEXT NOT NULL,
     channel_type    TEXT NOT NULL,
@@ -81,15 +87,24 @@ CREATE TABLE delivery (
     plain           INTEGER NOT NULL DEFAULT 0,
     last_error      TEXT,
     delivered_at    INTEGER,
+    dead_at         INTEGER,
     provider_ref    TEXT,
     merged_into     TEXT,
     lease_owner     TEXT,
     lease_until     INTEGER,
     snapshot        TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX delivery_alert ON delivery (alert_id, channel, created_at);
-CREATE INDEX delivery_open ON delivery (channel, state, next_at) WHERE state IN ('queued', 'sending', 'deferred');
-CREATE INDEX delivery_dead ON delivery (channel) WHERE state = 'dead';
+) STRICT;
+CREATE INDEX delivery_alert ON delivery (alert_id, seq);
+CREATE INDEX delivery_history ON delivery (channel, alert_starts_at, alert_id);
+CREATE INDEX delivery_dead ON delivery (channel, dead_at) WHERE state = 'dead';
+-- Whose turn it is: critical first, then the oldest.
+CREATE INDEX delivery_turn ON delivery (channel, (severity = 3) DESC, created_at, seq)
+    WHERE state IN ('queued', 'sending');
+-- Who stands before whom: one line for each fingerprint and channel.
+CREATE INDEX delivery_line ON delivery (fingerprint, channel, seq, state)
+    WHERE state IN ('queued', 'sending', 'deferred');
+CREATE INDEX delivery_due ON delivery (channel, next_at) WHERE state = 'queued';
+CREATE INDEX delivery_sending ON delivery (channel) WHERE state = 'sending';
 
 CREATE TABLE attempt (
     delivery_id TEXT NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,

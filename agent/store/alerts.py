@@ -1,0 +1,57 @@
+"""Episodes and one-shot events. At most one episode of a fingerprint is open; the schema itself refuses a second."""
+
+import sqlite3
+
+from agent.core.model import Alert
+from agent.store.rows import dump, load
+
+
+def save(conn: sqlite3.Connection, alert: Alert) -> None:
+    """Store an alert, or its new state. Raises IntegrityError for a second open episode of one fingerprint."""
+    conn.execute(
+        "INSERT INTO alert (id, fingerprint, type, status, severity, starts_at, ends_at, job_id, body) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint, type = excluded.type, "
+        "status = excluded.status, severity = excluded.severity, starts_at = excluded.starts_at, "
+        "ends_at = excluded.ends_at, job_id = excluded.job_id, body = excluded.body",
+        (
+            alert.id, alert.fingerprint, alert.type, alert.status, alert.severity, alert.starts_at, alert.ends_at,
+            alert.job_id, dump(alert),
+        ),
+    )
+
+
+def get(conn: sqlite3.Connection, alert_id: str) -> Alert | None:
+    """Look up one alert by its id."""
+    found = _select(conn, "WHERE id = ?", alert_id)
+    return found[0] if found else None
+
+
+def firing(conn: sqlite3.Connection) -> list[Alert]:
+    """All open episodes, the oldest first."""
+    return _select(conn, "WHERE status = 'firing' ORDER BY starts_at, rowid")
+
+
+def recent(conn: sqlite3.Connection, fingerprint: str, since: int) -> list[Alert]:
+    """The alerts of one fingerprint that started at or after `since` (UTC milliseconds), the oldest first."""
+    return _select(conn, "WHERE fingerprint = ? AND starts_at >= ? ORDER BY starts_at, rowid", fingerprint, since)
+
+
+def one_shots(conn: sqlite3.Connection, since: int) -> list[Alert]:
+    """The one-shot events of any fingerprint at or after `since` (UTC milliseconds), the oldest first."""
+    return _select(conn, "WHERE status = 'event' AND starts_at >= ? ORDER BY starts_at, rowid", since)
+
+
+def unsettled(conn: sqlite3.Connection) -> list[Alert]:
+    """The alerts that a channel may still be told of: those with a queued, sending or deferred delivery."""
+    return _select(
+        conn,
+        "WHERE id IN (SELECT alert_id FROM delivery WHERE state IN ('queued', 'sending', 'deferred')) "
+        "ORDER BY starts_at, rowid",
+    )
+
+
+def _select(conn: sqlite3.Connection, where: str, *values: str | int) -> list[Alert]:
+    """`where` is one of the constants above."""
+    found = conn.execute(f"SELECT id, body FROM alert {where}", values)  # noqa: S608 - no outside text in it
+    return [load(Alert, body, f"alert {alert_id}") for alert_id, body in found]

@@ -1,0 +1,75 @@
+"""What waits and what is dead, counted and listed, and what a person may do about it. Nothing is ever erased here."""
+
+import sqlite3
+from collections.abc import Collection
+
+from agent.core.model import Delivery, DeliveryState
+from agent.core.policy.owed import DROPPED
+from agent.store import deliveries
+from agent.store.rows import dump
+
+
+def lengths(conn: sqlite3.Connection) -> list[tuple[str, DeliveryState, int]]:
+    """How many rows are open, by channel and state; pairs without any are left out."""
+    found = conn.execute(
+        "SELECT channel, state, count(*) FROM delivery WHERE state IN ('queued', 'sending', 'deferred') "
+        "GROUP BY channel, state"
+    )
+    return [(channel, DeliveryState(state), count) for channel, state, count in found]
+
+
+def oldest(conn: sqlite3.Connection, now: int) -> dict[str, int]:
+    """The age in milliseconds of each channel's oldest row that should be sent; deferred rows wait on purpose."""
+    found = conn.execute(
+        "SELECT channel, min(created_at) FROM delivery WHERE state IN ('queued', 'sending') GROUP BY channel"
+    )
+    return {channel: max(0, now - created_at) for channel, created_at in found}
+
+
+def dead_counts(conn: sqlite3.Connection) -> dict[str, int]:
+    """How many dead rows each channel has; channels without any are left out."""
+    return dict(conn.execute("SELECT channel, count(*) FROM delivery WHERE state = 'dead' GROUP BY channel"))
+
+
+def dead_since(conn: sqlite3.Connection, since: int) -> dict[str, int]:
+    """How many rows of each channel died at or after `since` (UTC milliseconds) and are dead still."""
+    return dict(
+        conn.execute(
+            "SELECT channel, count(*) FROM delivery WHERE state = 'dead' AND dead_at >= ? GROUP BY channel", (since,)
+        )
+    )
+
+
+def listed(conn: sqlite3.Connection, limit: int) -> list[Delivery]:
+    """The rows that wait or are dead, in the order of their insertion."""
+    return deliveries.select(
+        conn,
+        "WHERE seq IN (SELECT seq FROM delivery WHERE state IN ('queued', 'sending', 'deferred') "
+        "UNION ALL SELECT seq FROM delivery WHERE state = 'dead') ORDER BY seq LIMIT ?",
+        limit,
+    )
+
+
+def requeue(conn: sqlite3.Connection, ids: Collection[str] | None, now: int) -> int:
+    """Make these rows, or without `ids` all that are queued or dead, due at once; returns how many it applied to.
+
+    Attempts keep counting. What is being sent, held on purpose or finished well is left alone.
+    """
+    change = "UPDATE delivery SET state = 'queued', reason = NULL, next_at = ?"
+    if ids is not None:
+        return conn.execute(
+            f"{change} WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'dead')",  # noqa: S608
+            (now, dump(list(ids))),
+        ).rowcount
+    waiting = conn.execute(f"{change} WHERE state = 'queued'", (now,))
+    dead = conn.execute(f"{change} WHERE state = 'dead'", (now,))
+    return waiting.rowcount + dead.rowcount
+
+
+def drop(conn: sqlite3.Connection, ids: Collection[str]) -> int:
+    """Take these rows out of the queue; they stay in the history with the reason. Returns how many it applied to."""
+    return conn.execute(
+        "UPDATE delivery SET state = 'suppressed', reason = ? "
+        "WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'deferred', 'dead')",
+        (DROPPED, dump(list(ids))),
+    ).rowcount

@@ -1,0 +1,116 @@
+"""The version of the file: who made it, which shape it has, and how an older shape becomes the present one."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
+
+APPLICATION_ID = 0x47505557
+"""`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
+
+SCHEMA_VERSION = 1
+
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: Mapping[int, Migration] = {}
+"""By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
+
+OLDEST_SQLITE = (3, 37, 0)
+"""The first SQLite with STRICT tables."""
+
+
+def require_sqlite() -> None:
+    """Raise StoreError where Python is linked with an SQLite that cannot read the schema."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(str(part) for part in OLDEST_SQLITE)
+        raise StoreError(f"this Python uses SQLite {sqlite3.sqlite_version}; gpuwarden needs {needed} or newer")
+
+
+def prepare(
+    conn: sqlite3.Connection, path: Path, *, migrations: Mapping[int, Migration] = MIGRATIONS,
+    target: int = SCHEMA_VERSION,
+) -> None:
+    """Create the tables of an empty file, or bring an older one up to `target`.
+
+    Raises ForeignFile or NewerSchema and then leaves the file as it was.
+    """
+    if is_empty(conn):
+        _create(conn, target)
+        return
+    found = _version(conn, path, target)
+    if found < target:
+        _migrate(conn, path, migrations, found, target)
+
+
+def verify(conn: sqlite3.Connection, path: Path) -> None:
+    """Raise unless the file has exactly the present shape."""
+    found = _version(conn, path, SCHEMA_VERSION)
+    if found < SCHEMA_VERSION:
+        raise OlderSchema(
+            f"{path} has schema {found} and this version uses {SCHEMA_VERSION}: start the agent once to convert it"
+        )
+
+
+def is_empty(conn: sqlite3.Connection) -> bool:
+    """Whether the file is new, or its creation was cut short before any table was there."""
+    (tables,) = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return tables == 0 and _pragma(conn, "application_id") in (0, APPLICATION_ID)
+
+
+def _version(conn: sqlite3.Connection, path: Path, supported: int) -> int:
+    owner = _pragma(conn, "application_id")
+    if owner != APPLICATION_ID:
+        raise ForeignFile(f"{path} belongs to another program (application id {owner:#x}, not {APPLICATION_ID:#x})")
+    found = _pragma(conn, "user_version")
+    if found > supported:
+        raise NewerSchema(
+            f"{path} has schema {found}; this version knows schemas up to {supported}: install the newer gpuwarden "
+            "again, or choose another state directory"
+        )
+    return found
+
+
+def _create(conn: sqlite3.Connection, version: int) -> None:
+    tables = (files("agent.store") / "schema.sql").read_text(encoding="utf-8")
+    conn.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect only before the first table
+    script = f"{tables}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {version};"
+    try:
+        conn.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+    finally:
+        _roll_back(conn)
+
+
+def _migrate(
+    conn: sqlite3.Connection, path: Path, migrations: Mapping[int, Migration], found: int, target: int
+) -> None:
+    conn.execute("PRAGMA foreign_keys = OFF")  # rebuilding a table must not cascade; has no effect in a transaction
+    try:
+        for version in range(found + 1, target + 1):
+            _step(conn, path, migrations[version], version)
+    finally:
+        conn.execute("PRAGMA foreign_keys = ON")
+
+
+def _step(conn: sqlite3.Connection, path: Path, migration: Migration, version: int) -> None:
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        migration(conn)
+        orphans = conn.execute("PRAGMA foreign_key_check").fetchall()
+        if orphans:
+            raise StoreError(f"{path}: converting to schema {version} left {len(orphans)} rows without their parent")
+        conn.execute(f"PRAGMA user_version = {version:d}")
+        conn.execute("COMMIT")
+    finally:
+        _roll_back(conn)
+
+
+def _roll_back(conn: sqlite3.Connection) -> None:
+    if conn.in_transaction:
+        conn.execute("ROLLBACK")
+
+
+def _pragma(conn: sqlite3.Connection, name: str) -> int:
+    (value,) = conn.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
