@@ -6,7 +6,7 @@ from dataclasses import replace
 from agent.core import advice, incidents
 from agent.core.facts import FindingKind, LogFinding
 from agent.core.job import Job, JobState
-from agent.core.jobs import Turn
+from agent.core.jobs import SURVIVALS_PER_HOUR, Turn
 from agent.core.model import TYPES, Alert, AlertType, Link, Severity, Status
 from agent.core.payload import job_snapshot
 from agent.core.policy.identity import alert_id, fingerprint
@@ -113,8 +113,6 @@ def _cause_alert(job: Job, root: LogFinding, node: str, at: int) -> Alert:
 
 
 def _survived(job: Job, node: str, now: int) -> tuple[Alert, ...]:
-    from agent.core.jobs import SURVIVALS_PER_HOUR
-
     if len(job.survived_at) != SURVIVALS_PER_HOUR:
         return ()
     alert = _alert(

@@ -68,13 +68,12 @@ def process_key(boot_id: str, pid: int, start_ticks: int) -> str:
     return f"process:{boot_id}:{pid}:{start_ticks}"
 
 
-def from_log(seen: TrainingSeen, at: int, name: str, written_at: int | None = None) -> Job:
-    """Begin a job that only its log tells of."""
-    key = log_key(seen.file, seen.offset)
-    return Job(
-        id=mint(key), keys=(key,), name=name, started_at=written_at or at, log=seen.path, file=seen.file,
-        progress=seen.progress, progress_at=at,
-    )
+def begin_by_log(fact: TrainingSeen | LogFinding, at: int, name: str) -> Job:
+    """Begin a job that only its log tells of, at its first progress, its start marker or an error."""
+    key = log_key(fact.file, fact.offset)
+    written_at = fact.written_at if isinstance(fact, LogFinding) else None
+    started_at = min(at, written_at) if written_at is not None else at
+    return Job(id=mint(key), keys=(key,), name=name, started_at=started_at, log=fact.path, file=fact.file)
 
 
 def from_process(started: ProcessStarted) -> Job:
@@ -145,12 +144,15 @@ def wake_at(job: Job, now: int) -> int | None:
 
 
 def _observe_finding(job: Job, finding: LogFinding, at: int) -> Job:
+    job = replace(job, file=finding.file)
     before = job.progress.step
     if finding.progress is not None:
         job = progressed(job, finding.progress, at)
         before = finding.progress.step if finding.progress.step is not None else before
     if finding.kind is FindingKind.COMPLETED:
         return replace(job, completed_at=at)
+    if finding.kind is FindingKind.STARTED:
+        return replace(job, completed_at=None)
     return replace(job, incident=incidents.add(job.incident, finding, at, before))
 
 
@@ -184,7 +186,7 @@ def _conclude_incident(job: Job, incident: Incident, now: int) -> tuple[Job, Tur
     if not over:
         return job, None
     if job.process is None:
-        return _end(job, _by_cause(job, incident, verified=incidents.is_final(incident)), now), Turn.ENDED
+        return _end(job, _by_cause(incident, verified=incidents.is_final(incident)), now), Turn.ENDED
     hit = incidents.cause(incident).kind is FindingKind.GPU_OOM and not incident.told
     return (replace(job, incident=replace(incident, told=True)), Turn.HIT) if hit else (job, None)
 
@@ -207,7 +209,7 @@ def judge(job: Job, end: Exit) -> Outcome:
     if job.completed_at is not None and incident is None:
         return Outcome(JobState.COMPLETED, error=f"exit code {end.code} after training was complete")
     if incident is not None:
-        return _by_cause(job, incident)
+        return _by_cause(incident)
     if end.code in EXIT_BY_CANCEL:
         return Outcome(JobState.CANCELLED, FindingKind.CANCELLED)
     return Outcome(JobState.FAILED, "signal" if end.signal else "exit")
@@ -216,7 +218,7 @@ def judge(job: Job, end: Exit) -> Outcome:
 def _judge_success(job: Job) -> Outcome:
     # An exit code lies where the command was piped into `tee`, so an error that nothing followed still counts.
     if job.incident is not None and job.completed_at is None:
-        return _by_cause(job, job.incident, verified=False)
+        return _by_cause(job.incident, verified=False)
     return Outcome(JobState.COMPLETED, verified=job.progress.step is None or _reached_end(job))
 
 
@@ -224,13 +226,13 @@ def _judge_vanished(job: Job) -> Outcome:
     if _reached_end(job):
         return Outcome(JobState.COMPLETED, verified=False)
     if job.incident is not None:
-        return _by_cause(job, job.incident, verified=False)
+        return _by_cause(job.incident, verified=False)
     if job.progress.step is not None and job.progress.total:
         return Outcome(JobState.FAILED, "exit", verified=False)
     return Outcome(JobState.UNKNOWN, verified=False)
 
 
-def _by_cause(job: Job, incident: Incident, *, verified: bool = True) -> Outcome:
+def _by_cause(incident: Incident, *, verified: bool = True) -> Outcome:
     root = incidents.cause(incident)
     state = JobState.CANCELLED if root.kind is FindingKind.CANCELLED else JobState.FAILED
     return Outcome(state, root.kind, verified, incidents.exception_line(incident))

@@ -35,6 +35,7 @@ class Change:
     """A new state for an existing delivery that is not being sent."""
 
     delivery_id: str
+    channel: str
     state: DeliveryState
     reason: str | None
     next_at: int
@@ -110,7 +111,7 @@ def _is_news(verdict: Verdict, due: Owed, rows: Sequence[Delivery]) -> bool:
 
 def _move(result: Plan, row: Delivery, verdict: Verdict, now: int) -> None:
     next_at = verdict.until if verdict.action is Action.DEFER and verdict.until is not None else now
-    result.changes.append(Change(row.id, STATE_AFTER[verdict.action], verdict.reason or None, next_at))
+    result.changes.append(Change(row.id, row.channel, STATE_AFTER[verdict.action], verdict.reason or None, next_at))
 
 
 def _insert(  # noqa: PLR0917 - private; all of it goes into the row
@@ -137,7 +138,8 @@ def _insert(  # noqa: PLR0917 - private; all of it goes into the row
     )
     result.inserts.append(row)
     if replaces is not None:
-        result.changes.append(Change(replaces.id, DeliveryState.SUPERSEDED, f"superseded_by:{row.id}", now))
+        reason = f"superseded_by:{row.id}"
+        result.changes.append(Change(replaces.id, replaces.channel, DeliveryState.SUPERSEDED, reason, now))
 
 
 def _decision(proposal: Proposal, verdict: Verdict, now: int) -> Decision:

@@ -1,0 +1,72 @@
+"""From a rule's transitions to alerts: one alert an episode, whose id stays while severity and texts change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from agent.core.conditions import Transition, TransitionKind
+from agent.core.model import TYPES, Alert, AlertType, Json, Severity, Status
+from agent.core.policy.identity import alert_id, fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a rule says about one identity at present: the texts of its alert, should it fire."""
+
+    type: AlertType
+    identity: Mapping[str, str]
+    """Identity labels; they make the fingerprint."""
+    title: str
+    message: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Further labels to match and group by."""
+    disk: Mapping[str, Json] | None = None
+    advice: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the condition over all its episodes."""
+        return fingerprint(self.type, self.identity)
+
+
+def apply(current: Alert | None, condition: Condition, transition: Transition) -> Alert | None:
+    """The alert after a transition. `current` is the open episode of this fingerprint; None if there is none.
+
+    A transition of an episode that somebody has already ended changes nothing.
+    """
+    if transition.kind is TransitionKind.FIRED and current is None:
+        return begin(condition, transition.severity, transition.at)
+    if current is None:
+        return None
+    if transition.kind is TransitionKind.RESOLVED:
+        return end(current, transition.at)
+    return replace(
+        current, severity=transition.severity, title=condition.title, message=condition.message, disk=condition.disk,
+        advice=condition.advice,
+    )
+
+
+def begin(condition: Condition, severity: Severity, at: int) -> Alert:
+    """Open an episode."""
+    mark = condition.fingerprint
+    return Alert(
+        id=alert_id(at, mark, str(at)),
+        type=condition.type,
+        fingerprint=mark,
+        status=Status.FIRING,
+        severity=severity,
+        title=condition.title or TYPES[condition.type].headline,
+        message=condition.message,
+        starts_at=at,
+        labels={"node": condition.identity["node_id"], **_public(condition.identity), **condition.labels},
+        disk=condition.disk,
+        advice=condition.advice,
+    )
+
+
+def end(alert: Alert, at: int) -> Alert:
+    """Close an episode; its severity stays what it was."""
+    return replace(alert, status=Status.RESOLVED, ends_at=max(at, alert.starts_at))
+
+
+def _public(identity: Mapping[str, str]) -> Mapping[str, str]:
+    return {key: value for key, value in identity.items() if key != "node_id"}

@@ -1,0 +1,116 @@
+"""Rules about the agent itself: sources that are stuck or failing, channels that cannot deliver, a full state disk."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from agent.core.clock import HOUR
+from agent.core.conditions import ConditionState, Transition, step
+from agent.core.episodes import Condition
+from agent.core.model import AlertType, ChannelState, Severity
+
+CHANNEL_FAILS_AT = 3
+"""Failures in a row after which the other channels are told; with the back-off that is about 20 s of trouble."""
+SOURCE_FAILS_AT = 3
+"""Looks in a row that raised."""
+DEAD_LETTER_MEMORY = HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How a source fares. `busy_for`: seconds that its present look has taken, None between looks."""
+
+    name: str
+    deadline: float
+    """Seconds after which a look counts as stuck."""
+    busy_for: float | None
+    failures: int
+    """Looks in a row that raised."""
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One condition with what is observed of it now; None means that all is well."""
+
+    condition: Condition
+    observed: Severity | None
+
+
+def sources(healths: Iterable[SourceHealth], node: str) -> list[Seen]:
+    """Judge every source."""
+    return [_source(health, node) for health in healths]
+
+
+def channels(
+    states: Iterable[ChannelState], dead: Mapping[str, int], configured: Iterable[str], node: str
+) -> list[Seen]:
+    """Judge every configured channel. `dead`: deliveries that died within the last hour, by channel."""
+    known = {state.channel: state for state in states}
+    return [_channel(known.get(name, ChannelState(name)), dead.get(name, 0), node) for name in configured]
+
+
+def state_disk(trouble: str | None, directory: str, node: str) -> Seen:
+    """Judge the agent's own storage. `trouble` says what the store refuses, None while it writes."""
+    condition = Condition(
+        type=AlertType.AGENT_DEGRADED,
+        identity={"node_id": node, "component": "state_disk"},
+        title="The agent's state disk is full",
+        message=f"The agent's storage in {directory} is in trouble: {trouble}. Critical alerts are still sent.",
+        advice=f"Free space on the file system of {directory}, or move `[agent] state_dir` to another one.",
+    )
+    return Seen(condition, Severity.CRITICAL if trouble else None)
+
+
+def advance(
+    states: Mapping[str, ConditionState], seen: Iterable[Seen], now: int
+) -> tuple[dict[str, ConditionState], list[tuple[Condition, Transition]]]:
+    """Step the conditions, by fingerprint; these fire and resolve at once."""
+    after, changes = dict(states), []
+    for item in seen:
+        key = item.condition.fingerprint
+        after[key], transition = step(after.get(key, ConditionState()), item.observed, now, 0, 0)
+        if transition is not None:
+            changes.append((item.condition, transition))
+    return after, changes
+
+
+def _source(health: SourceHealth, node: str) -> Seen:
+    stuck = health.busy_for is not None and health.busy_for > health.deadline
+    failing = health.failures >= SOURCE_FAILS_AT
+    if stuck:
+        message = f"Source {health.name!r} has been busy with one look for {health.busy_for:.0f} s."
+    else:
+        message = f"Source {health.name!r} failed {health.failures} times in a row: {health.error}."
+    condition = Condition(
+        type=AlertType.AGENT_DEGRADED,
+        identity={"node_id": node, "component": health.name},
+        title=f"Monitoring of {health.name} is {'stuck' if stuck else 'failing'}",
+        message=message,
+    )
+    return Seen(condition, Severity.WARNING if stuck or failing else None)
+
+
+def _channel(state: ChannelState, dead: int, node: str) -> Seen:
+    suspended = state.reason in SUSPENSIONS and state.paused_until is not None
+    failing = state.failures >= CHANNEL_FAILS_AT
+    message = f"Channel {state.channel!r} cannot deliver: {state.detail or state.reason}. Its messages wait."
+    if not (suspended or failing):
+        message = f"Channel {state.channel!r} gave up {dead} deliveries within an hour: see `gpuwarden queue list`."
+    condition = Condition(
+        type=AlertType.CHANNEL_FAILING,
+        identity={"node_id": node, "channel": state.channel},
+        title=f"Channel {state.channel} cannot deliver",
+        message=message,
+        advice=SUSPENSIONS.get(state.reason or ""),
+    )
+    return Seen(condition, Severity.WARNING if suspended or failing or dead else None)
+
+
+SUSPENSIONS: Mapping[str, str] = {
+    "auth_error": "The credential is refused: renew it in the configuration, then reload.",
+    "gone": "The address no longer exists: create a new one, then reload.",
+    "redirect": "The address redirects, which is not followed: configure the final one.",
+    "tls": "The certificate is not trusted: look for a wrong clock, an intercepting proxy, or a missing `ca_file`.",
+    "client_error": "The provider refuses the request: check the address and permissions in the configuration.",
+}
+"""Reasons for which a channel is suspended, with what to do."""

@@ -1,0 +1,88 @@
+"""Asks the rules, once a round, what is wrong with disks, sources, channels and the agent's own storage."""
+
+from collections.abc import Mapping, Sequence
+
+from agent.core import disk_rules, health_rules
+from agent.core.clock import MINUTE, SECOND, Instant
+from agent.core.codec import decode
+from agent.core.conditions import ConditionState, Transition
+from agent.core.disk_rules import DiskLimits
+from agent.core.episodes import Condition
+from agent.core.health_rules import Seen, SourceHealth
+from agent.core.model import ChannelState
+from agent.core.policy.model import Recipient
+from agent.runtime.board import Board
+from agent.runtime.changes import RULE_PREFIX
+from agent.runtime.health import Health
+from agent.store import backlog, ledger, meta
+from agent.store.database import Database
+from agent.store.reserve import Reserve
+
+RESERVE_RETRIED_EVERY = 30 * SECOND
+"""How often the reserve is put back, once it was given up."""
+
+
+class Conditions:
+    """The state of every condition by fingerprint, and one step of all of them."""
+
+    def __init__(self, database: Database, board: Board, reserve: Reserve) -> None:
+        self._db = database
+        self._board = board
+        self._reserve = reserve
+        self._reserve_tried_at = 0
+        self._channels_seen: tuple[Mapping[str, ChannelState], Mapping[str, int]] = ({}, {})
+        self._channels_version = -1
+        self._channels_at = 0
+        stored = database.read(lambda conn: meta.with_prefix(conn, RULE_PREFIX))
+        self.states: Mapping[str, ConditionState] = {
+            key.removeprefix(RULE_PREFIX): decode(ConditionState, value) for key, value in stored.items()
+        }
+
+    def step(
+        self, now: Instant, node: str, recipients: Sequence[Recipient], disk: DiskLimits | None
+    ) -> list[tuple[Condition, Transition]]:
+        """Judge what the board and the store show at `now`; the states move on."""
+        states, changes = health_rules.advance(self.states, self._seen(now, node, recipients), now.wall)
+        if disk is not None:
+            readings = disk_rules.readings(self._board.samples_of("disk"))
+            states, more = disk_rules.advance(states, readings, disk, node, now.wall)
+            changes += more
+        self.states = states
+        return changes
+
+    def _seen(self, now: Instant, node: str, recipients: Sequence[Recipient]) -> list[Seen]:
+        channels, dead = self._channels(now.wall)
+        names = [recipient.name for recipient in recipients]
+        return [
+            *health_rules.sources((_source(item, now) for item in self._board.healths() if item.source), node),
+            *health_rules.channels(channels.values(), dead, names, node),
+            health_rules.state_disk(self._storage_trouble(now.wall), str(self._db.path.parent), node),
+        ]
+
+    def _channels(self, now: int) -> tuple[Mapping[str, ChannelState], Mapping[str, int]]:
+        """How channels fare, read again only if somebody has committed, or a minute has passed, since the last look."""
+        version = self._db.data_version()
+        if version != self._channels_version or now - self._channels_at >= MINUTE:
+            since = now - health_rules.DEAD_LETTER_MEMORY
+            self._channels_seen = self._db.read(
+                lambda conn: (ledger.channel_states(conn), backlog.dead_since(conn, since))
+            )
+            self._channels_version, self._channels_at = version, now
+        return self._channels_seen
+
+    def _storage_trouble(self, now: int) -> str | None:
+        trouble = self._board.store_trouble()
+        if trouble is not None:
+            return trouble.text
+        if self._reserve.present:
+            return None
+        if now - self._reserve_tried_at >= RESERVE_RETRIED_EVERY:
+            self._reserve_tried_at = now
+            if self._reserve.restore():
+                return None
+        return "no space is left but the reserve, which is in use"
+
+
+def _source(health: Health, now: Instant) -> SourceHealth:
+    busy = health.running_for(now) or None
+    return SourceHealth(health.name, health.deadline, busy, health.errors, health.last_error)

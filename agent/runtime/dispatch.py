@@ -1,0 +1,103 @@
+"""Turns live alerts into deliveries and commits the round; when the store refuses, critical ones go out directly."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from agent.core.clock import DAY, Instant
+from agent.core.docket import Docket
+from agent.core.model import Delivery, DeliveryState, Severity
+from agent.core.policy.model import Context, Recipient, Rules
+from agent.core.policy.plan import Plan, plan
+from agent.runtime.board import Board
+from agent.runtime.changes import Changes, store
+from agent.runtime.log import event
+from agent.runtime.metrics import Metrics
+from agent.store import deliveries, ledger, silences
+from agent.store.database import Database
+from agent.store.errors import StoreError, StoreFull
+
+UNSAVED_LIMIT = 1_000
+"""Deliveries kept in memory while the store refuses them."""
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """Plans deliveries of a docket's alerts and stores what a round came to, in one transaction."""
+
+    def __init__(
+        self, database: Database, board: Board, metrics: Metrics, *,
+        announce: Callable[[Iterable[str]], None], send_directly: Callable[[Delivery], None],
+    ) -> None:
+        """`announce` rings the notifiers of the named channels; `send_directly` bypasses the outbox."""
+        self._db = database
+        self._board = board
+        self._metrics = metrics
+        self._announce = announce
+        self._send_directly = send_directly
+        self._unsaved = Changes()
+        self._seen_version = -1
+        self._due_at = 0
+
+    def reconsider(self) -> None:
+        """Plan anew in the next round, whatever has changed or not."""
+        self._due_at = 0
+
+    def decide(
+        self, changes: Changes, docket: Docket, recipients: Sequence[Recipient], rules: Rules, now: int
+    ) -> None:
+        """Add to `changes` what is owed to whom, unless nothing has changed since the last look."""
+        version = self._db.data_version()
+        if not changes.alerts and version == self._seen_version and now < self._due_at:
+            return
+        self._seen_version = version
+        result = self._plan(docket, recipients, rules, now)
+        changes.inserts += result.inserts
+        changes.moves += result.changes
+        changes.decisions += result.decisions
+        self._due_at = result.wake_at if result.wake_at is not None else now + DAY
+        self._metrics.planned(result)
+
+    def commit(self, changes: Changes, now: Instant) -> None:
+        """Store the round together with what could not be stored before it."""
+        self._unsaved.merge(changes)
+        if not self._unsaved:
+            return
+        waiting = self._unsaved
+        try:
+            self._db.write(lambda conn: store(conn, waiting))
+        except StoreError as error:
+            self._go_direct(changes, error, now)
+            return
+        self._unsaved = Changes()
+        self._board.store_worked()
+        self._announce({row.channel for row in waiting.inserts} | {move.channel for move in waiting.moves})
+
+    def _plan(self, docket: Docket, recipients: Sequence[Recipient], rules: Rules, now: int) -> Plan:
+        live = list(docket.live.values())
+        if not live:
+            return Plan()
+        ids, marks = [alert.id for alert in live], {alert.fingerprint for alert in live}
+        rows, ledgers, quiet = self._db.read(
+            lambda conn: (deliveries.of_alerts(conn, ids), ledger.load(conn, marks), silences.load(conn))
+        )
+        rows += self._unsaved.inserts
+        grouped: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
+        for row in rows:
+            grouped[row.alert_id, row.channel].append(row)
+        result = plan(live, recipients, ledgers, grouped, Context(rules, quiet, docket.live), now)
+        waiting = {row.alert_id for row in (*rows, *result.inserts) if row.state.open}
+        docket.settle(waiting, now)
+        return result
+
+    def _go_direct(self, changes: Changes, error: StoreError, now: Instant) -> None:
+        """Without a store, send what is critical at once; the rest waits in memory, within a bound."""
+        if self._board.store_trouble() is None:
+            event(_log, logging.ERROR, "the store refuses; critical alerts go out directly", reason=str(error))
+        self._board.store_failed(str(error), now, full=isinstance(error, StoreFull))
+        for row in changes.inserts:
+            if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED:
+                self._send_directly(row)
+        lost = self._unsaved.keep_newest(UNSAVED_LIMIT)
+        self._metrics.dropped("store_refuses", lost)

@@ -1,0 +1,186 @@
+"""The one place where facts become alerts: events and readings in, jobs, alerts and deliveries out, round by round.
+
+It keeps the running jobs, the state of each condition and the live alerts in memory, as a copy of what is stored. The
+rules themselves are in `core/`; here is only the order of a round, all of which is stored in one transaction.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agent.core import episodes, handed_in, job_alerts
+from agent.core.clock import SECOND, Instant
+from agent.core.curve import CURVE_POINTS, Point, thin
+from agent.core.disk_rules import DiskLimits
+from agent.core.docket import REPEAT_WINDOW, Docket
+from agent.core.facts import Event, HandedIn, ResolveAsked
+from agent.core.job import Job
+from agent.core.jobbook import JobBook, LogState, Turned
+from agent.core.model import Alert, Status
+from agent.core.policy.model import Recipient, Rules
+from agent.runtime.board import Board, LogSeen, Wishes
+from agent.runtime.changes import Changes
+from agent.runtime.conditions import Conditions
+from agent.runtime.dispatch import Dispatch
+from agent.runtime.metrics import Metrics
+from agent.runtime.worker import Next
+from agent.store import alerts, events, jobs
+from agent.store.database import Database
+
+EVENTS_A_ROUND = 500
+"""How many events share one transaction."""
+TICK = 1.0
+"""Seconds between rounds when nothing rings."""
+PROGRESS_SAVED_EVERY = 15 * SECOND
+"""How often the last step and loss of running jobs are stored, when nothing else is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a round needs of the configuration; replaced as a whole by a reload."""
+
+    node: str
+    recipients: Sequence[Recipient]
+    rules: Rules = Rules()
+    disk: DiskLimits | None = None
+    describe: Callable[[Job], Job] = field(default=lambda job: job)
+    """Completes a new job from what the user wrote about it."""
+
+
+class Evaluator:
+    """One round after the other; `step` is a worker's step."""
+
+    def __init__(
+        self, settings: Settings, database: Database, board: Board, metrics: Metrics, conditions: Conditions,
+        dispatch: Dispatch, now: Instant,
+    ) -> None:
+        """Continue where the last process stopped: open episodes go on, nothing is announced again."""
+        self._settings = settings
+        self._db = database
+        self._board = board
+        self._metrics = metrics
+        self._conditions = conditions
+        self._dispatch = dispatch
+        self._taken_unstored: set[str] = set()
+        self._progress_saved_at = now.wall
+        self._curves: dict[str, list[Point]] = {}
+        self._load(now.wall)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Use other settings from the next round on; what was told is not told again."""
+        self._settings = settings
+        self._dispatch.reconsider()
+
+    def step(self, now: Instant) -> Next:
+        """Do one round; the next follows at once if more events wait."""
+        changes = Changes()
+        more = self._take_events(changes, now.wall)
+        self._conclude_jobs(changes, now)
+        self._judge_conditions(changes, now)
+        settings = self._settings
+        self._dispatch.decide(changes, self._docket, settings.recipients, settings.rules, now.wall)
+        self._dispatch.commit(changes, now)
+        self._board.wish(_wishes(self._book.running.values()))
+        self._board.beat(now)
+        return Next(0.0 if more else TICK)
+
+    def _load(self, now: int) -> None:
+        self._cursor = self._db.read(events.cursor)
+        self._book = JobBook(self._db.read(jobs.running), lambda job: self._settings.describe(job))
+        for job_id in self._book.running:
+            self._curves[job_id] = self._db.read(lambda conn, job_id=job_id: jobs.curve(conn, job_id))
+        live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
+        recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
+        self._docket = Docket(live.values(), recent)
+
+    def _take_events(self, changes: Changes, now: int) -> bool:
+        rows = self._db.read(lambda conn: events.after(conn, self._cursor, EVENTS_A_ROUND))
+        for seq, event in rows:
+            self._cursor = changes.cursor = seq
+            if event is not None and event.id not in self._taken_unstored:
+                self._take(event, changes, now)
+        for event in self._board.unstored():
+            if event.id not in self._taken_unstored:
+                self._taken_unstored.add(event.id)
+                self._take(event, changes, now)
+        return len(rows) == EVENTS_A_ROUND
+
+    def _take(self, event: Event, changes: Changes, now: int) -> None:
+        fact, node = event.fact, self._settings.node
+        if isinstance(fact, HandedIn):
+            current = self._docket.firing(handed_in.identity(event, fact, node))
+            self._raise(handed_in.alert_of(event, fact, node, current), changes, now)
+        elif isinstance(fact, ResolveAsked):
+            alert = self._docket.live.get(fact.alert_id)
+            if alert is not None and alert.status is Status.FIRING:
+                self._raise(episodes.end(alert, event.at), changes, now)
+        else:
+            self._turn(self._book.fold(event), changes, now)
+
+    def _conclude_jobs(self, changes: Changes, now: Instant) -> None:
+        logs = {path: _log_state(seen, now) for path, seen in self._board.logs().items()}
+        turned = self._book.conclude(now.wall, logs)
+        self._turn((item for item in turned if item[1] is not None), changes, now.wall)
+        for job, _ in turned:
+            self._extend_curve(job)
+        if turned and now.wall - self._progress_saved_at >= PROGRESS_SAVED_EVERY:
+            self._progress_saved_at = now.wall
+            for job in self._book.running.values():
+                self._save(job, changes)
+
+    def _turn(self, turned: Iterable[Turned], changes: Changes, now: int) -> None:
+        for job, turn in turned:
+            self._save(job, changes)
+            if turn is None:
+                continue
+            for alert in job_alerts.for_turn(job, turn, self._settings.node, now):
+                self._raise(alert, changes, now)
+
+    def _save(self, job: Job, changes: Changes) -> None:
+        changes.jobs[job.id] = job
+        curve = self._curves.get(job.id)
+        if curve:
+            changes.curves[job.id] = thin(curve)
+        if not job.running:
+            self._curves.pop(job.id, None)
+
+    def _extend_curve(self, job: Job) -> None:
+        step, at = job.progress.step, job.progress_at
+        points = self._curves.setdefault(job.id, [])
+        if step is None or at is None or (points and points[-1].step == step):
+            return
+        points.append(Point(step, at, job.progress.loss, job.progress.throughput))
+        if len(points) >= 2 * CURVE_POINTS:  # thinning each time would cost more than the readings
+            points[:] = thin(points)
+
+    def _judge_conditions(self, changes: Changes, now: Instant) -> None:
+        before = self._conditions.states
+        settings = self._settings
+        for condition, transition in self._conditions.step(now, settings.node, settings.recipients, settings.disk):
+            current = self._docket.firing(condition.fingerprint)
+            self._raise(episodes.apply(current, condition, transition), changes, now.wall)
+        changes.note_rules(before, self._conditions.states)
+
+    def _raise(self, alert: Alert | None, changes: Changes, now: int) -> None:
+        if alert is not None and self._docket.take(alert, now):
+            changes.alerts[alert.id] = alert
+            self._metrics.alert_event(alert)
+
+
+def _log_state(seen: LogSeen, now: Instant) -> LogState:
+    if seen.drained_at is None:
+        return LogState(seen.reading, None)
+    return LogState(seen.reading, now.wall - int((now.monotonic - seen.drained_at) * SECOND))
+
+
+def _wishes(running: Iterable[Job]) -> Wishes:
+    """What sources shall look at for the running jobs."""
+    jobs_ = tuple(running)
+    return Wishes(
+        logs=frozenset(job.log for job in jobs_ if job.log is not None and job.process is not None),
+        urgent_logs=frozenset(job.log for job in jobs_ if job.log is not None and job.exit is not None),
+        processes=frozenset(
+            (job.process.pid, job.process.start_ticks)
+            for job in jobs_
+            if job.process is not None and job.exit is None
+        ),
+    )

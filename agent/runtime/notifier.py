@@ -1,0 +1,218 @@
+"""One channel's way out: claim a row, commit, render, send, settle. Each channel has its own, so none waits for another.
+
+Delivery is at least once. A row is claimed under a lease before the network is touched and settled only while the
+lease is held, so a crash at any instant leads to a repeat with the same id and never to a loss.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agent.core import retry
+from agent.core.clock import SECOND, Clock, Instant
+from agent.core.message import Message
+from agent.core.model import Alert, ChannelState, Delivery, DeliveryState, Ledger, NotificationKind
+from agent.core.ports import Channel, Receipt, SendError
+from agent.core.retry import Settled
+from agent.runtime.direct import DirectQueue
+from agent.runtime.log import event
+from agent.runtime.metrics import Metrics
+from agent.runtime.worker import Next
+from agent.store import alerts, ledger, outbox
+from agent.store.database import Database
+from agent.store.errors import StoreError
+from agent.store.outbox import Settlement
+
+LEASE_MARGIN = 30 * SECOND
+"""A lease outlasts the longest send by this much."""
+IDLE = 60.0
+"""Seconds until the outbox is looked at without a bell."""
+STORE_RETRY = 1.0
+"""Seconds until a store that refuses is asked again."""
+NOT_DURABLE = "not durable: the state disk is full"
+
+_log = logging.getLogger(__name__)
+
+Compose = Callable[[Alert, Delivery, str | None, int], Message]
+"""(alert as it stands, delivery, provider's reference, now) to message; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A channel with what its notifier needs to know of it."""
+
+    name: str
+    type: str
+    channel: Channel
+    timeout: float
+    """Seconds that one send may take."""
+
+
+class Notifier:
+    """Drains one channel's outbox; `step` is a worker's step."""
+
+    def __init__(
+        self, outlet: Outlet, owner: str, open_database: Callable[[], Database], clock: Clock, metrics: Metrics,
+        compose: Compose, *, settled: Callable[[], None], direct: DirectQueue,
+    ) -> None:
+        """`owner` names this process and notifier in leases; `settled` wakes the evaluator."""
+        self._outlet = outlet
+        self._owner = owner
+        self._open_database = open_database
+        self._database: Database | None = None
+        self._clock = clock
+        self._metrics = metrics
+        self._compose = compose
+        self._settled = settled
+        self._direct = direct
+
+    @property
+    def _db(self) -> Database:
+        """The connection, opened by the thread that uses it."""
+        if self._database is None:
+            self._database = self._open_database()
+        return self._database
+
+    def step(self, now: Instant) -> Next:
+        """Send at most one message; the next step follows at once while more are due."""
+        urgent = self._direct.take(now.wall)
+        if urgent is not None:
+            self._send_directly(urgent)
+            return Next(0.0)
+        try:
+            return Next(self._send_next(now.wall))
+        except StoreError as error:
+            event(_log, logging.DEBUG, "the outbox cannot be used", channel=self._outlet.name, reason=str(error))
+            return Next(STORE_RETRY)
+
+    def close(self) -> None:
+        """Let go of the channel and the store."""
+        self._outlet.channel.close()
+        if self._database is not None:
+            self._database.close()
+
+    def _send_next(self, now: int) -> float:
+        """Send the next due row; returns the seconds until another is due."""
+        due, state = self._db.read(lambda conn: (outbox.next_due(conn, self._outlet.name), self._state(conn)))
+        if due is None:
+            return IDLE
+        ready = max(due, state.paused_until or 0)
+        if ready > now:
+            return min(IDLE, (ready - now) / SECOND)
+        lease = int(self._outlet.timeout * SECOND) + LEASE_MARGIN
+        row = self._db.write(lambda conn: outbox.claim(conn, self._outlet.name, self._owner, now, lease))
+        if row is not None:
+            self._deliver(row, now)
+        return 0.0 if row is not None else IDLE
+
+    def _deliver(self, row: Delivery, now: int) -> None:
+        receipt = self._direct.receipt(row.id)
+        if receipt is None and retry.too_old(row, now):
+            self._settle_failure(row, retry.given_up(row, now), None, None)
+            return
+        try:
+            receipt = receipt or self._send(row)
+        except SendError as error:
+            self._fail(row, error)
+        else:
+            self._succeed(row, receipt)
+
+    def _send(self, row: Delivery, mark: str | None = None) -> Receipt:
+        alert, told = self._current(row) if mark is None else (row.snapshot, None)
+        message = self._compose(alert, row, told.provider_ref if told else None, self._clock.now().wall)
+        if mark is not None:
+            message = replace(message, footer=f"{message.footer} · {mark}")
+        started = self._clock.now().monotonic
+        try:
+            return self._outlet.channel.send(message, row.id)
+        finally:
+            self._metrics.attempted(self._outlet.name, self._outlet.type, self._clock.now().monotonic - started)
+
+    def _current(self, row: Delivery) -> tuple[Alert, Ledger | None]:
+        """The alert as it stands, so that a late message tells the present state, and what the channel knows of it."""
+        alert, ledgers = self._db.read(
+            lambda conn: (alerts.get(conn, row.alert_id), ledger.load(conn, [row.fingerprint]))
+        )
+        return alert or row.snapshot, ledgers.get((row.fingerprint, row.channel))
+
+    def _succeed(self, row: Delivery, receipt: Receipt) -> None:
+        # Remembered first: should the store refuse now, the row is settled later and not sent again.
+        self._direct.accept(row.id, receipt)
+        now = self._clock.now().wall
+        done = Settlement(
+            DeliveryState.DELIVERED, "delivered", now, status=receipt.status, provider_ref=receipt.ref
+        )
+
+        def body(conn: sqlite3.Connection) -> bool:
+            if not outbox.settle(conn, row, self._owner, done):
+                return False
+            known = ledger.load(conn, [row.fingerprint]).get((row.fingerprint, row.channel))
+            ledger.save(conn, accepted(known or Ledger(row.fingerprint, row.channel), row, receipt, now))
+            ledger.save_channel_state(conn, retry.after_success(self._state(conn), now))
+            return True
+
+        if self._db.write(body):
+            self._direct.forget(row.id)
+            self._metrics.delivered(self._outlet.name, self._outlet.type, (now - row.created_at) / SECOND)
+            event(_log, logging.INFO, "delivered", channel=self._outlet.name, alert=row.alert_id, delivery=row.id)
+        self._settled()
+
+    def _fail(self, row: Delivery, error: SendError) -> None:
+        now = self._clock.now().wall
+        state = self._db.read(self._state)
+        settled, after = retry.after_failure(row, error, state, now)
+        event(
+            _log, logging.WARNING, "not delivered", channel=self._outlet.name, alert=row.alert_id, delivery=row.id,
+            attempt=row.attempts, outcome=settled.outcome, reason=error.reason, detail=error.detail,
+        )
+        self._metrics.failed(self._outlet.name, self._outlet.type, error.reason, dead=not settled.state.open)
+        self._settle_failure(row, settled, error, after)
+
+    def _settle_failure(
+        self, row: Delivery, settled: Settled, error: SendError | None, state: ChannelState | None
+    ) -> None:
+        outcome = Settlement(
+            settled.state, settled.outcome, self._clock.now().wall, settled.reason, settled.next_at,
+            error.detail if error else None, error.status if error else None, settled.plain, settled.uncertain,
+        )
+
+        def body(conn: sqlite3.Connection) -> None:
+            outbox.settle(conn, row, self._owner, outcome)
+            if state is not None:
+                ledger.save_channel_state(conn, state)
+
+        self._db.write(body)
+        self._settled()
+
+    def _send_directly(self, row: Delivery) -> None:
+        """Send past the outbox, which cannot be written. The receipt is kept until the row can be settled."""
+        try:
+            receipt = self._send(row, mark=NOT_DURABLE)
+        except SendError as error:
+            event(_log, logging.WARNING, "not delivered directly", channel=self._outlet.name, detail=error.detail)
+            now = self._clock.now().wall
+            again = replace(row, attempts=row.attempts + 1)
+            settled, _ = retry.after_failure(again, error, ChannelState(row.channel), now)
+            self._direct.put(replace(again, next_at=settled.next_at, plain=settled.plain))
+        else:
+            self._direct.accept(row.id, receipt)
+
+    def _state(self, conn: sqlite3.Connection) -> ChannelState:
+        return ledger.channel_states(conn).get(self._outlet.name, ChannelState(self._outlet.name))
+
+
+def accepted(before: Ledger, row: Delivery, receipt: Receipt, now: int) -> Ledger:
+    """What the channel knows after it took this delivery."""
+    resolved = row.kind is NotificationKind.RESOLVED
+    fired = row.kind in (NotificationKind.FIRED, NotificationKind.ESCALATED)
+    return replace(
+        before,
+        alert_id=row.alert_id,
+        open_announced=not resolved,
+        last_accepted_at=now,
+        last_accepted_kind=row.kind,
+        last_accepted_severity=row.severity,
+        last_fired_at=now if fired else before.last_fired_at,
+        provider_ref=receipt.ref or before.provider_ref,
+    )
