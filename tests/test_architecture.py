@@ -33,8 +33,8 @@ FLOORS = {
 
 PURE = {
     "abc", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib",
-    "heapq", "importlib.resources", "ipaddress", "itertools", "json", "math", "operator", "re", "statistics", "string",
-    "textwrap", "tomllib", "types", "typing", "unicodedata", "urllib.parse", "uuid",
+    "heapq", "importlib.resources", "ipaddress", "itertools", "json", "math", "operator", "pathlib.PurePath",
+    "pathlib.PurePosixPath", "re", "statistics", "string", "textwrap", "tomllib", "types", "typing", "unicodedata", "urllib.parse", "uuid",
 }
 """What core may use of the standard library: nothing here reads a clock, a file, a socket, chance or a thread."""
 
@@ -44,7 +44,7 @@ ONLY = {
     "pynvml": {"sources/gpu/probe.py"},
     "rich": {"cli/"},
     "click": {"cli/", "__main__.py"},
-    "sqlite3": {"store/"},
+    "sqlite3": {"store/", "runtime/"},
     "starlette": {"web/"},
     "uvicorn": {"web/"},
     "watchdog": {"sources/"},
@@ -88,8 +88,8 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
             assert node.module is not None
-            # `from importlib import resources` and `from agent import app` name modules too.
-            parents = {"agent", "importlib", "urllib"}
+            # `from agent import app` names a module, and of pathlib only a part is pure.
+            parents = {"agent", "importlib", "pathlib", "urllib"}
             split = node.module in parents
             yield from ((node.lineno, f"{node.module}.{a.name}" if split else node.module) for a in node.names)
 
