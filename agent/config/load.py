@@ -1,0 +1,186 @@
+"""From files and environment to frozen settings, or to one error that tells everything that is wrong.
+
+This is the only way to settings. Whoever needs one is given the value; nobody looks settings up later.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from agent.config import faults, secrets
+from agent.config.environment import ENVIRONMENT, environment_layer, stray_variables, typed
+from agent.config.errors import ConfigError, Problem
+from agent.config.layers import Layer, Origin, origin_of, problem_at
+from agent.config.lines import KeyPath
+from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, is_file
+from agent.config.schema import Schema
+from agent.config.settings import Settings
+from agent.config.shape import Shape
+from agent.config.tomlfile import file_layer
+from agent.core.model import Json
+
+CONSOLE = "console"
+"""The type, and the name, of the channel that exists where the user configured none."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings that were accepted, with all that is known about them. Its repr shows no secret."""
+
+    settings: Settings
+    layers: tuple[Layer, ...] = field(repr=False)
+    """Lowest first; secrets are in them in plain text."""
+    shape: Shape = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    """Every secret's value, for the redactor of logs and errors."""
+    inline_secrets: tuple[KeyPath, ...]
+    """Secrets whose value stands in the user's own file."""
+    secret_files: Mapping[Path, tuple[str, ...]]
+    """The files that hold secrets, each with the names of the channels to rebuild when it changes."""
+    warnings: tuple[str, ...]
+    config_path: Path | None
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the agent keeps its state."""
+        return self.settings.agent.state_dir
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where anyone on the node may hand in events."""
+        return self.settings.agent.spool_dir
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Say which layer gave a key."""
+        return origin_of(self.layers, path)
+
+
+def load(*, config: Path | None, state_dir: Path | None, environ: Mapping[str, str], schema: Schema) -> Loaded:
+    """Find, read, layer, resolve and validate. `config` and `state_dir` are what the command line says, if anything.
+
+    Changes nothing on disk. Raises ConfigError.
+    """
+    path = config_file(config, environ)
+    layers = _read(path, state_dir, environ, schema)
+    base = schema.settings_class()
+    shape = Shape(base, _channel_models(layers, schema))
+    layers = [typed(layer, shape) if layer.name == ENVIRONMENT else layer for layer in layers]
+    resolved = secrets.Resolution(layers, shape, environ)
+    settings = _validate(base, resolved, shape)
+    return Loaded(
+        settings=settings,
+        layers=resolved.layers,
+        shape=shape,
+        secrets=resolved.values,
+        inline_secrets=tuple(secret.path for secret in resolved.found if secret.inline),
+        secret_files=secrets.watched(resolved.found, tuple(settings.channels)),
+        warnings=stray_variables(environ, tuple(Settings.model_fields)),
+        config_path=path,
+    )
+
+
+def _read(path: Path | None, state_dir: Path | None, environ: Mapping[str, str], schema: Schema) -> list[Layer]:
+    """Read every layer, lowest first. The state directory is settled on the way, since one layer lies in it."""
+    user = [file_layer("file", path)] if path else []
+    upper = [*user, environment_layer(environ, user), _command_line(state_dir)]
+    usual, variable = default_state_dir(environ)
+    state = _given_state_dir(upper) or usual
+    managed = [file_layer("managed", state / MANAGED)] if is_file(state / MANAGED) else []
+    layers = [*managed, *upper]
+    defaults: dict[str, Json] = {"agent": {"state_dir": str(usual), "spool_dir": str(state / SPOOL)}}
+    if not any(layer.values.get("channels") for layer in layers) and CONSOLE in schema.channel_types:
+        defaults["channels"] = {CONSOLE: {"type": CONSOLE}}
+    variables: dict[KeyPath, str] = {("agent", "state_dir"): variable} if variable else {}
+    return [Layer("default", defaults, variables=variables), *layers]
+
+
+def _command_line(state_dir: Path | None) -> Layer:
+    if state_dir is None:
+        return Layer("command line")
+    values = {"agent": {"state_dir": str(state_dir.expanduser().absolute())}}
+    return Layer("command line", values, variables={("agent", "state_dir"): "--state-dir"})
+
+
+def _given_state_dir(layers: Sequence[Layer]) -> Path | None:
+    """Take the highest layer's state directory; whether it is an acceptable one, validation will say."""
+    for layer in reversed(layers):
+        agent = layer.values.get("agent")
+        given = agent.get("state_dir") if isinstance(agent, Mapping) else None
+        if isinstance(given, str):
+            return Path(given).expanduser()
+    return None
+
+
+def _channel_models(layers: Sequence[Layer], schema: Schema) -> Mapping[str, type[BaseModel]]:
+    """Find the class of each channel, by the type that the highest layer gives it."""
+    types: dict[str, Json] = {}
+    for layer in layers:
+        channels = layer.values.get("channels")
+        for name, table in channels.items() if isinstance(channels, Mapping) else ():
+            if isinstance(table, Mapping) and "type" in table:
+                types[name] = table["type"]
+    return {name: schema.channel_config(kind) for name, kind in types.items() if kind in schema.channel_types}
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """A layer, as the settings library takes it."""
+
+    def __init__(self, kind: type[Settings], layer: Layer) -> None:
+        super().__init__(kind)
+        self._values = dict(layer.values)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Json, str, bool]:  # noqa: ARG002 - its shape
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Json]:
+        return self._values
+
+
+def _validate(base: type[Settings], resolved: secrets.Resolution, shape: Shape) -> Settings:
+    """Check the whole, and tell everything that is wrong at once."""
+    try:
+        settings = _merge(base, resolved.layers)
+    except ValidationError as error:
+        told = {problem.key for problem in resolved.problems}
+        faulty = faults.problems(error, resolved.layers, shape, resolved.values)
+        raise _all((*resolved.problems, *(item for item in faulty if item.key not in told))) from None
+    wrong = (*resolved.problems, *_folders(settings, resolved.layers))
+    if wrong:
+        raise _all(wrong)
+    return settings
+
+
+def _all(problems: Sequence[Problem]) -> ConfigError:
+    """Tell problems in the order in which a person will meet them."""
+    return ConfigError(*sorted(problems, key=lambda problem: (str(problem.file or ""), problem.line or 0)))
+
+
+def _merge(base: type[Settings], layers: Sequence[Layer]) -> Settings:
+    """Lay the layers over each other, later ones winning key by key. Raises ValidationError."""
+
+    class Layered(base):  # type: ignore[misc, valid-type]  # the class is made at run time
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[Settings], **_: object
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(_LayerSource(settings_cls, layer) for layer in reversed(layers))
+
+    settings: Settings = Layered()
+    return settings
+
+
+def _folders(settings: Settings, layers: Sequence[Layer]) -> Iterator[Problem]:
+    """Refuse a folder where log files are meant, since it would match nothing and say nothing."""
+    logs = getattr(settings.sources, "logs", None)
+    globs: list[tuple[KeyPath, str]] = [
+        (("sources", "logs", "paths", index), path) for index, path in enumerate(getattr(logs, "paths", ()))
+    ]
+    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job) if job.log]
+    for key, path in globs:
+        if Path(path).expanduser().is_dir():
+            expected = f'expected files, such as "{path.rstrip("/")}/*.log"'
+            yield problem_at(layers, key, f'"{path}" is a directory; {expected}')

@@ -1,0 +1,178 @@
+"""The frozen settings: every table and key of the file, with defaults and limits.
+
+The tables of sources and channels are the `Config` classes of those rooms; `schema.py` puts them in. Nothing here reads
+a file; the only outside thing looked at is the zone database, to refuse a zone that does not exist.
+"""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent.config import listen as addresses
+from agent.config import locate, zones
+from agent.config.environment import NESTING, PREFIX
+from agent.core.clock import SECOND
+from agent.core.model import AlertType, Json, Severity
+from agent.core.policy.model import DEFAULT_COOLDOWN, Rules, TypeRule
+from agent.core.redact import Secret
+from agent.core.units import parse_duration
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _absolute(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError(f'found "{path}", expected an absolute path')
+    return path
+
+
+def _zone_name(name: str) -> str:
+    if name != zones.LOCAL:
+        zones.zone(name)
+    return name
+
+
+def _listen(text: str) -> str:
+    addresses.parse(text)
+    return text
+
+
+def _severity(value: Json) -> Json:
+    return value if isinstance(value, Severity) else Severity.parse(str(value))
+
+
+def _secret(value: Json) -> Json:
+    return Secret(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False)]
+"""Seconds; written as a text such as "15m", or as a number of seconds."""
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+SeverityName = Annotated[Severity, BeforeValidator(_severity)]
+LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""A label name that Prometheus takes too."""
+SecretText = Annotated[Secret, BeforeValidator(_secret)]
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and without room for unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
+
+
+class AgentTable(Table):
+    """`[agent]`: who and where this agent is."""
+
+    node: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
+    labels: Mapping[LabelName, str] = Field(default_factory=dict)
+    timezone: Annotated[str, AfterValidator(_zone_name)] = zones.LOCAL
+    state_dir: AbsolutePath = locate.SYSTEM_STATE
+    spool_dir: AbsolutePath = locate.SYSTEM_STATE / locate.SPOOL
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    include_paths: bool = False
+    include_command: bool = False
+    include_user: bool = False
+
+
+class ServerTable(Table):
+    """`[server]`: the metrics and health endpoints."""
+
+    enabled: bool = True
+    listen: Annotated[str, AfterValidator(_listen)] = addresses.DEFAULT
+
+    @property
+    def address(self) -> addresses.Address:
+        """Where to listen, taken apart."""
+        return addresses.parse(self.listen)
+
+
+class HttpTable(Table):
+    """`[http]`: how channels reach the outside. A proxy's address may hold a password, so it is a secret."""
+
+    proxy: SecretText | None = None
+    ca_file: AbsolutePath | None = None
+
+
+class StoreTable(Table):
+    """`[store]`: how long history is kept."""
+
+    retention: Duration = 90 * 86_400.0
+    max_rows: int = Field(default=1_000_000, ge=1_000)
+
+
+class JobTable(Table):
+    """`[[jobs.job]]`: a job that the user describes; found by its log, its pid file, or both."""
+
+    name: str = Field(min_length=1)
+    log: str | None = None
+    pid_file: AbsolutePath | None = None
+    model: str | None = None
+    link: str | None = None
+
+    @model_validator(mode="after")
+    def _findable(self) -> "JobTable":
+        if self.log is None and self.pid_file is None:
+            raise ValueError('found neither "log" nor "pid_file", expected at least one of them')
+        return self
+
+
+class JobsTable(Table):
+    """`[jobs]`."""
+
+    job: tuple[JobTable, ...] = ()
+
+
+class AlertTable(Table):
+    """`[alerts.TYPE]`: the user's wishes for one type; what is absent keeps its built-in behaviour."""
+
+    enabled: bool | None = None
+    severity: SeverityName | None = None
+    cooldown: Duration = DEFAULT_COOLDOWN / SECOND
+    repeat: Annotated[Duration, Field(gt=0)] | None = None
+
+    def rule(self) -> TypeRule:
+        """The same as the policy wants it, in milliseconds."""
+        repeat = None if self.repeat is None else round(self.repeat * SECOND)
+        return TypeRule(self.enabled, self.severity, round(self.cooldown * SECOND), repeat)
+
+
+class Settings(BaseSettings):
+    """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=NESTING, frozen=True, extra="forbid", validate_default=True
+    )
+
+    agent: AgentTable = AgentTable()
+    server: ServerTable = ServerTable()
+    http: HttpTable = HttpTable()
+    store: StoreTable = StoreTable()
+    jobs: JobsTable = JobsTable()
+    alerts: Mapping[AlertType, AlertTable] = Field(default_factory=dict)
+    sources: BaseModel = Table()
+    channels: Mapping[str, SerializeAsAny[BaseModel]] = Field(default_factory=dict)
+
+    def source(self, name: str, kind: type[Model]) -> Model:
+        """Return the settings of one source, whose class the caller knows. Raises TypeError if it is another."""
+        found = getattr(self.sources, name)
+        if not isinstance(found, kind):
+            raise TypeError(f"the settings of source {name} are {type(found).__name__}, not {kind.__name__}")
+        return found
+
+    def rules(self) -> Rules:
+        """The user's rules by type of alert, as the policy wants them."""
+        return Rules({kind: table.rule() for kind, table in self.alerts.items()})
