@@ -32,9 +32,10 @@ FLOORS = {
 """Which rooms each room may import. The rooms of the first floor know the ground and themselves."""
 
 PURE = {
-    "abc", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools", "hashlib",
-    "heapq", "importlib.resources", "ipaddress", "itertools", "json", "math", "operator", "pathlib.PurePath",
-    "pathlib.PurePosixPath", "re", "statistics", "string", "textwrap", "tomllib", "types", "typing", "unicodedata", "urllib.parse", "uuid",
+    "abc", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools",
+    "hashlib", "heapq", "importlib.resources", "ipaddress", "itertools", "json", "math", "operator",
+    "pathlib.PurePath", "pathlib.PurePosixPath", "re", "statistics", "string", "textwrap", "tomllib", "types",
+    "typing", "unicodedata", "urllib.parse", "uuid",
 }
 """What core may use of the standard library: nothing here reads a clock, a file, a socket, chance or a thread."""
 
