@@ -1,0 +1,154 @@
+"""File systems: how much room is left on the node's own disks.
+
+The only user of `statvfs`, and only on local mounts, which answer from this kernel alone. What the numbers mean is
+decided in `core/disk_rules`.
+"""
+
+import logging
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from agent.core.clock import Instant
+from agent.core.model import Json, Sample
+from agent.core.ports import Reading, Unavailable
+from agent.core.text import strip_controls
+from agent.core.units import parse_duration
+from agent.sources import mounts
+from agent.sources.mounts import Mount, NotWatchable
+
+MOUNT_TABLE = Path("/proc/self/mounts")
+
+_log = logging.getLogger(__name__)
+
+
+def _absolute(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError(f'found "{path}", expected an absolute path')
+    return path
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Config(BaseModel):
+    """`[sources.disk]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
+
+    enabled: bool = True
+    interval: Annotated[Duration, Field(ge=1)] = 30.0
+    paths: Literal["auto"] | tuple[AbsolutePath, ...] = "auto"
+    warn_percent: Percent = 90.0
+    critical_percent: Percent = 97.0
+    clear_margin: Percent = 3.0
+    inodes: bool = True
+    for_: Duration = Field(default=60.0, alias="for")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Config":
+        if self.warn_percent > self.critical_percent:
+            raise ValueError(
+                f"found warn_percent {self.warn_percent:g} above critical_percent {self.critical_percent:g}, "
+                "expected it to be lower"
+            )
+        return self
+
+
+class DiskSource:
+    """Measures every chosen file system once a look. One that fails is told of and spoils no other."""
+
+    name = "disk"
+
+    def __init__(self, config: Config, always: Collection[Path] = (), table: Path = MOUNT_TABLE) -> None:
+        """`always`: paths whose file system is watched whatever the configuration says, such as the state directory."""
+        self.interval = config.interval
+        self.watched: tuple[str, ...] = ()
+        """Mount points measured by the last look."""
+        self.skipped: tuple[str, ...] = ()
+        """What the last look left out, each with the reason."""
+        self._auto = config.paths == "auto"
+        self._paths = (*(() if config.paths == "auto" else config.paths), *always)
+        self._table = table
+
+    def restore(self, checkpoint: Json) -> None:
+        """Nothing is kept between two runs."""
+
+    def read(self, now: Instant) -> Reading:  # noqa: ARG002 - readings carry no time of their own
+        """Measure. Raises Unavailable where nothing can be measured at all."""
+        chosen, skipped = self._choose()
+        samples: list[Sample] = []
+        watched = []
+        for mount in chosen:
+            try:
+                samples += _measure(mount)
+                watched.append(mount.mountpoint)
+            except OSError as error:
+                skipped.append(f"{mount}: {error.strerror}")
+        self._tell(skipped)
+        self.watched, self.skipped = tuple(watched), tuple(skipped)
+        if not watched:
+            raise Unavailable("; ".join(skipped) or "no local file system is mounted; name some in `paths`")
+        return Reading(samples=tuple(samples))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _choose(self) -> tuple[list[Mount], list[str]]:
+        """The mounts to measure, and what is left out."""
+        try:
+            table = mounts.parse(self._table.read_bytes())
+        except FileNotFoundError:
+            raise Unavailable(f"{self._table} does not exist: disks are watched on Linux with /proc only") from None
+        chosen, skipped = _by_themselves(table) if self._auto else ([], [])
+        for path in self._paths:
+            try:
+                chosen.append(mounts.locate(path, table))
+            except NotWatchable as error:
+                skipped.append(str(error))
+        return _without_repeats(chosen), skipped
+
+    def _tell(self, skipped: Iterable[str]) -> None:
+        for note in skipped:
+            if note not in self.skipped:
+                _log.warning("not watched: %s", note)
+
+
+def _by_themselves(table: Collection[Mount]) -> tuple[list[Mount], list[str]]:
+    """The disks among all mounts, and notes on the mounts that may hang. Containers mount single files too."""
+    disks = [mount for mount in mounts.disks(table) if not os.path.isfile(mount.mountpoint)]  # noqa: PTH113 - a text
+    skipped = [f"{mount}: network and user-space mounts are not measured" for mount in mounts.remote(table)]
+    return disks, skipped
+
+
+def _without_repeats(chosen: Iterable[Mount]) -> list[Mount]:
+    """Keep the first of the mounts that share a device; pseudo devices such as `tmpfs` are told apart by place."""
+    kept: dict[tuple[str, str], Mount] = {}
+    for mount in chosen:
+        on_disk = mount.fstype in mounts.DISKS
+        kept.setdefault((mount.device, "" if on_disk else mount.mountpoint), mount)
+    return list(kept.values())
+
+
+def _measure(mount: Mount) -> Iterator[Sample]:
+    """Measure one file system, in bytes and inodes. Raises OSError."""
+    found = os.statvfs(mount.mountpoint)
+    places = {"mountpoint": mount.mountpoint, "device": mount.device, "fstype": mount.fstype}
+    labels = {label: strip_controls(place) for label, place in places.items()}
+    values = {
+        "avail_bytes": found.f_bavail * found.f_frsize,
+        "free_bytes": found.f_bfree * found.f_frsize,
+        "size_bytes": found.f_blocks * found.f_frsize,
+        "files_free": found.f_ffree,
+        "files": found.f_files,
+        "readonly": bool(found.f_flag & os.ST_RDONLY),
+    }
+    for name, value in values.items():
+        yield Sample(f"filesystem_{name}", float(value), labels)
+
