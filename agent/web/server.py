@@ -1,0 +1,197 @@
+"""The web server: a socket that is bound before anything else starts, and uvicorn on a thread of its own."""
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+import uvicorn
+from anyio import to_thread
+from starlette.types import ASGIApp
+
+from agent.config.listen import Address
+
+READERS = 2
+"""Threads that may block on the store at the same time; a third request waits."""
+BACKLOG = 128
+CONNECTIONS = 128
+HEADER_BYTES = 16 * 1024
+GOODBYE = 1
+"""Seconds that open requests may take at the end."""
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the text names it and says why."""
+
+
+class Listener:
+    """A listening socket. `address` has the port that was really taken."""
+
+    def __init__(self, sock: socket.socket, address: Address) -> None:
+        self.address = address
+        self._socket = sock
+
+    @classmethod
+    def bind(cls, address: Address) -> Self:
+        """Take the address. Raises ListenError."""
+        try:
+            sock = _bind_unix(address.path) if address.path else _bind_tcp(address.host, address.port)
+        except OSError as error:
+            raise ListenError(f"cannot listen on {_shown(address)}: {_reason(error)}") from error
+        if address.path:
+            return cls(sock, address)
+        return cls(sock, Address(address.host, sock.getsockname()[1]))
+
+    def share(self) -> socket.socket:
+        """Another handle on the same socket, for one run of a server, which closes what it is given."""
+        return self._socket.dup()
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._socket.close()
+        if self.address.path:
+            self.address.path.unlink(missing_ok=True)
+
+
+class Server:
+    """Serves `app` on `listener` from a daemon thread; a part for the supervisor."""
+
+    def __init__(self, listener: Listener, app: ASGIApp) -> None:
+        self.name = "web"
+        self._listener = listener
+        self._app = app
+        self._thread: threading.Thread | None = None
+        self._uvicorn: _Uvicorn | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Serve; requests made from now on are answered."""
+        self._uvicorn = _Uvicorn(_config(self._app))
+        serving = (self._listener.share(),)
+        self._thread = threading.Thread(target=self._uvicorn.serve_on, args=serving, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end; returns at once."""
+        if self._uvicorn is not None:
+            self._uvicorn.ask_to_end()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for its end, and give the address back; returns whether it has ended."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        self._listener.close()
+        return not self.alive
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, woken once a second instead of ten times, and at once when it is asked to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def serve_on(self, sock: socket.socket) -> None:
+        """Serve until asked to end; runs on the server's thread."""
+        asyncio.run(self._serve_on(sock))
+
+    def ask_to_end(self) -> None:
+        """For any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._ending.set)
+
+    async def main_loop(self) -> None:
+        """Keep the `Date` header fresh until the end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), 1.0)
+
+    async def _serve_on(self, sock: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        to_thread.current_default_thread_limiter().total_tokens = READERS
+        await self.serve(sockets=[sock])
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    """No logging of its own, no trust in a proxy's word on who the client is, nothing that need not be loaded."""
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=1,
+        backlog=BACKLOG,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_graceful_shutdown=GOODBYE,
+    )
+
+
+def _bind_tcp(host: str, port: int) -> socket.socket:
+    """Bind and listen at once, since two sockets that only bind may share an address without noticing."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with ExitStack() as on_failure:
+        sock = on_failure.enter_context(socket.socket(family, kind, protocol))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+        on_failure.pop_all()
+        return sock
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    """Bind for the agent's own user. The mode is set before the first connection can be made."""
+    _clear_stale(path)
+    with ExitStack() as on_failure:
+        sock = on_failure.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.listen(BACKLOG)
+        on_failure.pop_all()
+        return sock
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on any more, such as an agent leaves that was killed."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EEXIST, "there is a file of this name that is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        try:
+            caller.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _shown(address: Address) -> str:
+    if address.path is not None:
+        return f"unix:{address.path}"
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there already"
+    return error.strerror or str(error)
