@@ -42,11 +42,6 @@ def one_shots(conn: sqlite3.Connection, since: int) -> list[Alert]:
     return _select(conn, "WHERE status = 'event' AND starts_at >= ? ORDER BY starts_at, rowid", since)
 
 
-def one_shots(conn: sqlite3.Connection, since: int) -> list[Alert]:
-    """The one-shot events that began at or after `since` (UTC milliseconds), the oldest first."""
-    return _select(conn, "WHERE starts_at >= ? AND status = 'event' ORDER BY starts_at, rowid", since)
-
-
 def unsettled(conn: sqlite3.Connection) -> list[Alert]:
     """The alerts that a channel may still be told of: those with a queued, sending or deferred delivery."""
     return _select(

@@ -40,16 +40,6 @@ def dead_since(conn: sqlite3.Connection, since: int) -> dict[str, int]:
     )
 
 
-def dead_since(conn: sqlite3.Connection, since: int) -> dict[str, int]:
-    """How many deliveries died at or after `since` (UTC milliseconds), by channel."""
-    found = conn.execute(
-        "SELECT channel, count(*) FROM delivery JOIN attempt ON delivery_id = id AND n = attempts "
-        "WHERE state = 'dead' AND ended_at >= ? GROUP BY channel",
-        (since,),
-    )
-    return dict(found)
-
-
 def listed(conn: sqlite3.Connection, limit: int) -> list[Delivery]:
     """The rows that wait or are dead, in the order of their insertion."""
     return deliveries.select(

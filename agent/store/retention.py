@@ -25,9 +25,11 @@ def retain(conn: sqlite3.Connection, now: int, retention_ms: int, max_rows: int,
 
 def vacuum(conn: sqlite3.Connection, pages: int) -> int:
     """Give up to `pages` free pages (4 KiB each) back to the file system; returns how many were given back."""
-    before = _free_pages(conn)
-    conn.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()  # one page a step, so all steps must be taken
-    return before - _free_pages(conn)
+    (free,) = conn.execute("PRAGMA freelist_count").fetchone()
+    count = min(pages, int(free))
+    for _ in range(count):
+        conn.execute("PRAGMA incremental_vacuum(1)")  # Python takes one step of the statement, and a step is a page
+    return count
 
 
 def _alerts(conn: sqlite3.Connection, cutoff: int, max_rows: int, batch: int) -> int:
@@ -81,8 +83,3 @@ def _jobs(conn: sqlite3.Connection, cutoff: int, max_rows: int, batch: int) -> i
             (before, limit),
         ).rowcount
     return deleted
-
-
-def _free_pages(conn: sqlite3.Connection) -> int:
-    (count,) = conn.execute("PRAGMA freelist_count").fetchone()
-    return int(count)

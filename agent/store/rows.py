@@ -25,7 +25,7 @@ def build(kind: type[T], data: Json, row: str) -> T:
     try:
         return codec.decode(kind, data)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Undecodable(f"{row}: not a {kind.__name__} that this version can read ({error})") from error
+        raise Undecodable(f"{row}: cannot be read as {kind.__name__} by this version ({error})") from error
 
 
 def parse(text: str, row: str) -> Json:
