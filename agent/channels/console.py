@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from agent.channels.base import CommonConfig, Tools, links
+from agent.channels.shared.base import CommonConfig, Tools, links
 from agent.core.message import Message
 from agent.core.payload import rfc3339
 from agent.core.ports import Receipt, SendError, SendErrorKind

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Literal
 
-from agent.channels.base import Tools, UrlConfig, links
-from agent.channels.exchange import Request, Response, classify_status, refusal
+from agent.channels.shared.base import Tools, UrlConfig, links
+from agent.channels.shared.exchange import Request, Response, classify_status, refusal
 from agent.core.message import Message
 from agent.core.model import Json, Link, Severity, Status
 from agent.core.ports import Receipt, SendErrorKind

@@ -15,8 +15,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from agent.channels.base import SecretText, Tools, UrlConfig
-from agent.channels.exchange import Request, classify_status
+from agent.channels.shared.base import SecretText, Tools, UrlConfig
+from agent.channels.shared.exchange import Request, classify_status
 from agent.core.clock import SECOND
 from agent.core.message import Message
 from agent.core.model import Json

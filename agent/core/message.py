@@ -88,13 +88,14 @@ def compose(
 
 
 def fallback(
-    alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, provider_ref: str | None = None
-) -> Message:
+    alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, uncertain: bool = False,
+    provider_ref: str | None = None,
+) -> Message:  # fmt: skip
     """Say the least, for when `compose` fails on odd data: it reads nothing that could be odd."""
     headline = TYPES[alert.type].headline
     bare = Alert(
         alert.id, alert.type, alert.fingerprint, alert.status, alert.severity, headline, "", alert.starts_at,
-        labels={"node": node},
+        labels={"node": node}, job_id=alert.job_id,
     )  # fmt: skip
     return Message(
         alert=bare,
@@ -109,7 +110,7 @@ def fallback(
         evidence=(),
         advice=None,
         links=(),
-        footer=_footer(bare, kind, node, uncertain=False),
+        footer=_footer(bare, kind, node, uncertain=uncertain),
         at=now,
         plain=True,
         provider_ref=provider_ref,

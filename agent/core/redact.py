@@ -124,7 +124,7 @@ _TOKENS = (
     r"whsec_[A-Za-z0-9+/=]{8,}",  # Standard Webhooks
     r"[sp]k-[A-Za-z0-9_-]{16,}",
     r"lin_api_\w{16,}|ntn_\w{16,}",  # Linear, Notion
-    r"\d{6,12}:[\w-]{30,}",  # Telegram
+    r"(?:bot)?\d{6,12}:[\w-]{30,}",  # Telegram
     r"eyJ[\w-]{8,512}\.[\w-]{8,4096}\.[\w-]*",  # JSON Web Token
 )
 

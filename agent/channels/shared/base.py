@@ -21,8 +21,8 @@ from pydantic import (
     field_validator,
 )
 
-from agent.channels.http import Client
-from agent.channels.urls import check_base, check_url, rebase
+from agent.channels.shared.http import Client
+from agent.channels.shared.urls import check_base, check_url, rebase
 from agent.core.clock import Clock
 from agent.core.message import Message
 from agent.core.model import AlertType, Json, Link, Severity

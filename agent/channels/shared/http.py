@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 import certifi
 import httpcore
 
-from agent.channels.exchange import Request, Response
-from agent.channels.urls import forbidden, is_loopback
-from agent.channels.wire import AddressRefused, Wire
+from agent.channels.shared.exchange import Request, Response
+from agent.channels.shared.urls import forbidden, is_loopback
+from agent.channels.shared.wire import AddressRefused, Wire
 from agent.core.clock import Clock
 from agent.core.ports import SendError, SendErrorKind
 from agent.core.redact import Secret

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpcore
 
-from agent.channels.urls import forbidden
+from agent.channels.shared.urls import forbidden
 from agent.core.clock import Clock
 
 CONNECT_LIMIT = 5.0

@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from agent.channels.urls import masked
+from agent.channels.shared.urls import masked
 from agent.core.clock import SECOND
 from agent.core.ports import SendError, SendErrorKind
 from agent.core.redact import MASK, Redactor
