@@ -85,5 +85,5 @@ def _read(text: str, shape: Shape, path: KeyPath) -> Json:
     except tomllib.TOMLDecodeError:
         return text
     if isinstance(value, (dict, list)):
-        return value if shape.secret(path) or shape.holds_many(path) else text
+        return value if shape.secret(path) or shape.takes_table(path) or shape.takes_list(path) else text
     return text if shape.takes_text(path) or isinstance(value, str) else value

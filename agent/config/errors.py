@@ -1,7 +1,7 @@
 """What is wrong with a configuration, said so that its owner can put it right. Standard library only."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,3 +47,13 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     if len(known) == 1:
         return f'expected "{known[0]}"'
     return f"expected one of {', '.join(known)}" if known else "expected nothing here"
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a value without showing it, except for the keys of a table."""
+    if isinstance(value, Mapping):
+        return f"a table with the keys {', '.join(map(str, value))}" if value else "an empty table"
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), "another value")
+
+
+_KINDS = ((bool, "true or false"), ((int, float), "a number"), (str, "a text"), (list, "a list"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from agent.config.errors import Problem, suggestion
+from agent.config.errors import Problem, kind_of, suggestion
 from agent.config.layers import Layer, problem_at
 from agent.config.lines import KeyPath
 from agent.config.shape import Shape
@@ -102,7 +102,7 @@ def _message(details: ErrorDetails, path: KeyPath, shape: Shape) -> str:
         return str(context["error"])
     if kind == "channel_type":
         return details["msg"]
-    return f"found {_found(details['input'], secret=shape.secret(path))}, {_expected(details)}"
+    return f"found {_found(details['input'], shape, path)}, {_expected(details)}"
 
 
 def _expected(details: ErrorDetails) -> str:
@@ -116,13 +116,10 @@ def _expected(details: ErrorDetails) -> str:
     return f"expected {known}" if known else details["msg"]
 
 
-def _found(value: Json, *, secret: bool) -> str:
-    """Show a value as the file would; of a secret, nothing."""
-    if isinstance(value, Mapping):
-        return "a table"
-    if isinstance(value, list):
-        return "a list"
-    if secret:
-        return "another value"
+def _found(value: Json, shape: Shape, path: KeyPath) -> str:
+    """Show a value as the file would; only its kind where it is, or may hold, a secret."""
+    many = (shape.takes_table(path) or shape.takes_list(path)) and not shape.takes_text(path)
+    if many or shape.secret(path) or isinstance(value, (Mapping, list)):
+        return kind_of(value)
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

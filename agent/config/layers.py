@@ -63,16 +63,9 @@ def dotted(path: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def origin_of(layers: Sequence[Layer], path: KeyPath) -> Origin:
-    """Find which layer decides `path`; layers come lowest first. For a key that is missing, its nearest table."""
-    for length in range(len(path), 0, -1):
-        for layer in reversed(layers):
-            if layer.has(path[:length]):
-                return layer.origin(path)
-    return Origin("default")
-
-
 def problem_at(layers: Sequence[Layer], path: KeyPath, message: str) -> Problem:
-    """Put a place to a fault."""
-    origin = origin_of(layers, path)
+    """Put a place to a fault; layers come lowest first. The place of a key that is missing is its nearest table."""
+    around = (path[:length] for length in range(len(path), 0, -1))
+    origins = (layer.origin(path) for table in around for layer in reversed(layers) if layer.has(table))
+    origin = next(origins, Origin("default"))
     return Problem(message, dotted(path), origin.file, origin.line, origin.variable)

@@ -13,8 +13,8 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from agent.config import faults, secrets
 from agent.config.environment import ENVIRONMENT, environment_layer, stray_variables, typed
-from agent.config.errors import ConfigError, Problem
-from agent.config.layers import Layer, Origin, origin_of, problem_at
+from agent.config.errors import ConfigError, Problem, kind_of
+from agent.config.layers import Layer, Origin, problem_at
 from agent.config.lines import KeyPath
 from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, is_file
 from agent.config.schema import Schema
@@ -55,8 +55,8 @@ class Loaded:
         return self.settings.agent.spool_dir
 
     def origin(self, path: KeyPath) -> Origin:
-        """Say which layer gave a key."""
-        return origin_of(self.layers, path)
+        """Say which layer gave a key, which is `default` where none did."""
+        return next((layer.origin(path) for layer in reversed(self.layers) if layer.has(path)), Origin("default"))
 
 
 def load(*, config: Path | None, state_dir: Path | None, environ: Mapping[str, str], schema: Schema) -> Loaded:
@@ -142,6 +142,8 @@ class _LayerSource(PydanticBaseSettingsSource):
 
 def _validate(base: type[Settings], resolved: secrets.Resolution, shape: Shape) -> Settings:
     """Check the whole, and tell everything that is wrong at once."""
+    if misplaced := [item for layer in resolved.layers for item in _no_tables(layer, layer.values, shape, ())]:
+        raise _all((*resolved.problems, *misplaced))
     try:
         settings = _merge(base, resolved.layers)
     except ValidationError as error:
@@ -152,6 +154,16 @@ def _validate(base: type[Settings], resolved: secrets.Resolution, shape: Shape) 
     if wrong:
         raise _all(wrong)
     return settings
+
+
+def _no_tables(layer: Layer, values: Mapping[str, Json], shape: Shape, path: KeyPath) -> Iterator[Problem]:
+    """Find plain values where a table belongs: merged with a table of another layer, one of the two would vanish."""
+    for key, value in values.items():
+        here = (*path, key)
+        if isinstance(value, Mapping):
+            yield from _no_tables(layer, value, shape, here)
+        elif shape.takes_table(here) and not shape.takes_list(here):
+            yield problem_at([layer], here, f"found {kind_of(value)}, expected a table")
 
 
 def _all(problems: Sequence[Problem]) -> ConfigError:

@@ -24,7 +24,7 @@ def config_file(explicit: Path | None, environ: Mapping[str, str]) -> Path | Non
     named, by = (explicit, "--config") if explicit else (environ.get("GPUWARDEN_CONFIG"), "GPUWARDEN_CONFIG")
     if named:
         return _named(Path(named), by)
-    candidates = (SYSTEM_CONFIG, _xdg(environ, "XDG_CONFIG_HOME", ".config") / "gpuwarden" / "config.toml")
+    candidates = (SYSTEM_CONFIG, _user_config(environ))
     return next((path for path in candidates if is_file(path)), None)
 
 
@@ -50,9 +50,22 @@ def default_state_dir(environ: Mapping[str, str], *, root: bool | None = None) -
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given), "STATE_DIRECTORY"
-    if os.geteuid() == 0 if root is None else root:
+    if _is_root() if root is None else root:
         return SYSTEM_STATE, None
     return _xdg(environ, "XDG_STATE_HOME", ".local/state") / "gpuwarden", None
+
+
+def default_config_file(environ: Mapping[str, str], *, root: bool | None = None) -> Path:
+    """Say where this user's configuration file belongs, whether or not it exists."""
+    return SYSTEM_CONFIG if (_is_root() if root is None else root) else _user_config(environ)
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _user_config(environ: Mapping[str, str]) -> Path:
+    return _xdg(environ, "XDG_CONFIG_HOME", ".config") / "gpuwarden" / "config.toml"
 
 
 def _xdg(environ: Mapping[str, str], variable: str, fallback: str) -> Path:

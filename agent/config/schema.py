@@ -40,7 +40,8 @@ class Schema:
 
     def editor_class(self) -> type[Settings]:
         """Derive a class that imports and describes every channel type; for a JSON Schema only."""
-        return self._derive(reduce(or_, (self.channel_config(name) for name in self.channel_types), BaseModel))
+        kinds = [self.channel_config(name) for name in self.channel_types]
+        return self._derive(reduce(or_, kinds or [Table]))
 
     def _derive(self, channel: Any) -> type[Settings]:
         tables: dict[str, Any] = {name: (kind, Field(default_factory=kind)) for name, kind in self.sources.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.config.errors import Problem
+from agent.config.errors import Problem, kind_of
 from agent.config.layers import Layer, problem_at
 from agent.config.lines import KeyPath
 from agent.config.shape import Shape
@@ -89,7 +89,7 @@ def _read(path: KeyPath, value: Json, environ: Mapping[str, str], *, inline: boo
     if isinstance(value, str):
         return Found(path, value, inline=inline)
     if not isinstance(value, Mapping) or len(value) != 1 or not FORMS.issuperset(value):
-        raise SecretError(f"found {_shape_of(value)}, {EXPECTED}")
+        raise SecretError(f"found {kind_of(value)}, {EXPECTED}")
     ((form, name),) = value.items()
     if not isinstance(name, str) or not name:
         raise SecretError(f'found no text after "{form} =", {EXPECTED}')
@@ -97,12 +97,6 @@ def _read(path: KeyPath, value: Json, environ: Mapping[str, str], *, inline: boo
         return Found(path, _from_environment(name, environ))
     file = Path(name).expanduser() if form == "file" else _credential(name, environ)
     return Found(path, read_secret(file), file)
-
-
-def _shape_of(value: Json) -> str:
-    if isinstance(value, Mapping):
-        return f"a table with the keys {', '.join(value) or 'none'}"
-    return {bool: "true or false", int: "a number", float: "a number", list: "a list"}.get(type(value), "another value")
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:

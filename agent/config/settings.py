@@ -4,6 +4,7 @@ The tables of sources and channels are the `Config` classes of those rooms; `sch
 a file; the only outside thing looked at is the zone database, to refuse a zone that does not exist.
 """
 
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     SerializeAsAny,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,21 +53,26 @@ def _listen(text: str) -> str:
     return text
 
 
-def _severity(value: Json) -> Json:
+def _severity(value: Json) -> Severity:
     return value if isinstance(value, Severity) else Severity.parse(str(value))
 
 
-def _secret(value: Json) -> Json:
-    return Secret(value) if isinstance(value, str) else value
+def _proxy(value: Json) -> Secret:
+    if not isinstance(value, str) or not re.match("http://[^/]", value):
+        raise ValueError('found another value, expected a proxy as "http://host:port"')
+    return Secret(value)
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(parse_duration)]
 """Seconds; written as a text such as "15m", or as a number of seconds."""
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-SeverityName = Annotated[Severity, BeforeValidator(_severity)]
+SeverityName = Annotated[
+    Severity, PlainValidator(_severity), WithJsonSchema({"type": "string", "enum": [str(item) for item in Severity]})
+]
 LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A label name that Prometheus takes too."""
-SecretText = Annotated[Secret, BeforeValidator(_secret)]
+ProxyUrl = Annotated[Secret, PlainValidator(_proxy), WithJsonSchema({"type": ["string", "object"]})]
+"""A secret, since it may hold a password. Plain http to the proxy: what passes it is under TLS of its own."""
 
 
 class Table(BaseModel):
@@ -101,9 +109,9 @@ class ServerTable(Table):
 
 
 class HttpTable(Table):
-    """`[http]`: how channels reach the outside. A proxy's address may hold a password, so it is a secret."""
+    """`[http]`: how channels reach the outside."""
 
-    proxy: SecretText | None = None
+    proxy: ProxyUrl | None = None
     ca_file: AbsolutePath | None = None
 
 

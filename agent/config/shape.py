@@ -1,6 +1,6 @@
 """Which keys may stand where, read off the models' annotations."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -23,11 +23,11 @@ class Shape:
         self._channels = channels
 
     def at(self, path: KeyPath) -> Kind | None:
-        """Return the annotation of a key; None if there may be no such key, or its channel's type is unknown."""
+        """Return the annotation of a key; None if there may be none. A channel of unknown type is an empty table."""
         kind: Kind | None = self._root
         for depth, part in enumerate(path):
             if depth == 1 and path[0] == "channels":
-                kind = self._channels.get(str(part))
+                kind = self._channels.get(str(part), BaseModel)
             elif kind is not None:
                 kind = _step(kind, part)
         return kind
@@ -48,15 +48,30 @@ class Shape:
             for variant in _variants(self.at(path))
         )
 
-    def holds_many(self, path: KeyPath) -> bool:
-        """Whether a list or a table may stand here."""
+    def takes_table(self, path: KeyPath) -> bool:
+        """Whether a table may stand here."""
         kind = self.at(path)
-        return bool(_models(kind)) or any(_containers(kind))
+        return bool(_models(kind)) or any(named for named, _ in _containers(kind))
+
+    def takes_list(self, path: KeyPath) -> bool:
+        """Whether a list may stand here."""
+        return any(not named for named, _ in _containers(self.at(path)))
 
 
 def fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     """Return a model's fields by the name that users write, which is the alias where there is one (`for`)."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def read_by(field: FieldInfo, reader: Callable[..., object]) -> bool:
+    """Whether a field's text is read by this function, for example `parse_duration`."""
+    pending: list[Kind] = [field.annotation, *field.metadata]
+    while pending:
+        item = pending.pop()
+        if getattr(item, "func", None) is reader:
+            return True
+        pending += [*get_args(item), *getattr(item, "__metadata__", ())]
+    return False
 
 
 def walk(kind: Kind, path: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:

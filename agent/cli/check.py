@@ -1,0 +1,60 @@
+"""`gpuwarden check`: validates configuration and surroundings, and advises."""
+
+import json
+import ssl
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from agent.cli.common import common_options, load_or_exit
+from agent.config import checks, online
+from agent.config.checks import Finding, Level
+
+
+@click.command()
+@click.option("--online", "connect", is_flag=True, help="Also connect to each channel's server; nothing is posted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object a finding.")
+@common_options
+@click.pass_context
+def check(ctx: click.Context, *, connect: bool, as_json: bool) -> None:
+    """Validate configuration, secrets, permissions, paths, time zones and the state directory.
+
+    Ends with 2 if the agent could not start or work like this, and with 1 if only a server cannot be reached.
+    """
+    loaded = load_or_exit(ctx)
+    findings = checks.check(loaded)
+    reached = []
+    if connect and not _bad(findings):
+        reached = online.check_online(loaded, partial(online.reach, context=_tls(loaded.settings.http.ca_file)))
+    for finding in (*findings, *reached):
+        _print(finding, as_json=as_json)
+    if not as_json:
+        click.echo(f"{loaded.config_path or 'built-in defaults'}: {_verdict([*findings, *reached])}")
+    ctx.exit(2 if _bad(findings) else int(_bad(reached)))
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+def _print(finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"level": finding.level, "text": finding.text}, ensure_ascii=False))
+    else:
+        click.echo(f"{finding.level}: {finding.text}")
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    errors, warnings = (sum(item.level is level for item in findings) for level in (Level.ERROR, Level.WARNING))
+    if not errors and not warnings:
+        return "fine"
+    return f"{errors} {'error' if errors == 1 else 'errors'}, {warnings} {'warning' if warnings == 1 else 'warnings'}"
+
+
+def _bad(findings: Sequence[Finding]) -> bool:
+    return any(finding.level is Level.ERROR for finding in findings)
