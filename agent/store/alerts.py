@@ -5,6 +5,9 @@ import sqlite3
 from agent.core.model import Alert
 from agent.store.rows import dump, load
 
+_LAST = "\U0010ffff"
+"""Sorts after every other character."""
+
 
 def save(conn: sqlite3.Connection, alert: Alert) -> None:
     """Store an alert, or its new state. Raises IntegrityError for a second open episode of one fingerprint."""
@@ -27,9 +30,14 @@ def get(conn: sqlite3.Connection, alert_id: str) -> Alert | None:
     return found[0] if found else None
 
 
+def beginning_with(conn: sqlite3.Connection, prefix: str, limit: int) -> list[Alert]:
+    """The first alerts whose id begins with `prefix`, at most `limit`."""
+    return _select(conn, "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", prefix, prefix + _LAST, limit)
+
+
 def firing(conn: sqlite3.Connection) -> list[Alert]:
     """All open episodes, the oldest first."""
-    return _select(conn, "WHERE status = 'firing' ORDER BY starts_at, rowid")
+    return _select(conn, "INDEXED BY alert_one_open WHERE status = 'firing' ORDER BY starts_at, rowid")
 
 
 def recent(conn: sqlite3.Connection, fingerprint: str, since: int) -> list[Alert]:

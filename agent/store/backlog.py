@@ -12,8 +12,8 @@ from agent.store.rows import dump
 def lengths(conn: sqlite3.Connection) -> list[tuple[str, DeliveryState, int]]:
     """How many rows are open, by channel and state; pairs without any are left out."""
     found = conn.execute(
-        "SELECT channel, state, count(*) FROM delivery WHERE state IN ('queued', 'sending', 'deferred') "
-        "GROUP BY channel, state"
+        "SELECT channel, state, count(*) FROM delivery INDEXED BY delivery_line "  # else it walks all the history
+        "WHERE state IN ('queued', 'sending', 'deferred') GROUP BY channel, state"
     )
     return [(channel, DeliveryState(state), count) for channel, state, count in found]
 
