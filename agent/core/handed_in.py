@@ -8,7 +8,6 @@ from agent.core.model import TYPES, Alert, Status
 from agent.core.policy.identity import alert_id, fingerprint
 
 
-
 def alert_of(event: Event, fact: HandedIn, node: str, current: Alert | None) -> Alert | None:
     """Make, update or end the alert that the fact tells of. `current` is the firing alert of its fingerprint.
 

@@ -82,11 +82,8 @@ def exception_line(incident: Incident) -> str | None:
 def evidence(incident: Incident, limit: int = 20) -> tuple[str, ...]:
     """The most telling lines: the cause with its context, then what else was said, without repeats."""
     root = cause(incident)
-    lines = [*root.context, root.text]
-    for finding in incident.findings:
-        if finding.role is not Role.ADVICE:
-            lines.append(finding.text)
-    return tuple(dict.fromkeys(lines))[:limit]
+    others = (finding.text for finding in incident.findings if finding.role is not Role.ADVICE)
+    return tuple(dict.fromkeys((*root.context, root.text, *others)))[:limit]
 
 
 def _rank(finding: LogFinding) -> int:

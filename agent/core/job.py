@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from agent.core.facts import LogFinding, Progress
 
-
 NOTHING_YET = Progress()
 
 

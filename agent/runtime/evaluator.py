@@ -5,7 +5,7 @@ rules themselves are in `core/`; here is only the order of a round, all of which
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.core import episodes, handed_in, job_alerts
 from agent.core.clock import SECOND, Instant
@@ -50,11 +50,17 @@ class Evaluator:
     """One round after the other; `step` is a worker's step."""
 
     def __init__(
-        self, settings: Settings, database: Database, board: Board, metrics: Metrics, conditions: Conditions,
-        dispatch: Dispatch, now: Instant,
+        self, settings: Callable[[], Settings], database: Database, board: Board, metrics: Metrics,
+        conditions: Conditions, dispatch: Dispatch, now: Instant, *, wished: Callable[[], None],
     ) -> None:
-        """Continue where the last process stopped: open episodes go on, nothing is announced again."""
-        self._settings = settings
+        """Continue where the last process stopped: open episodes go on, nothing is announced again.
+
+        `settings` gives those in force; `wished` wakes the sources when a round wants something new of them.
+        """
+        self._current_settings = settings
+        self._settings = settings()
+        self._wished = wished
+        self._wishes = Wishes()
         self._db = database
         self._board = board
         self._metrics = metrics
@@ -62,35 +68,45 @@ class Evaluator:
         self._dispatch = dispatch
         self._taken_unstored: set[str] = set()
         self._progress_saved_at = now.wall
-        self._curves: dict[str, list[Point]] = {}
         self._load(now.wall)
-
-    def reconfigure(self, settings: Settings) -> None:
-        """Use other settings from the next round on; what was told is not told again."""
-        self._settings = settings
-        self._dispatch.reconsider()
 
     def step(self, now: Instant) -> Next:
         """Do one round; the next follows at once if more events wait."""
+        self._adopt_settings()
         changes = Changes()
         more = self._take_events(changes, now.wall)
         self._conclude_jobs(changes, now)
         self._judge_conditions(changes, now)
-        settings = self._settings
-        self._dispatch.decide(changes, self._docket, settings.recipients, settings.rules, now.wall)
+        self._dispatch.decide(changes, self._docket, self._settings.recipients, self._settings.rules, now.wall)
         self._dispatch.commit(changes, now)
-        self._board.wish(_wishes(self._book.running.values()))
+        self._wish()
         self._board.beat(now)
         return Next(0.0 if more else TICK)
 
+    def _adopt_settings(self) -> None:
+        """Use the settings in force; what was told under earlier ones is not told again."""
+        settings = self._current_settings()
+        if settings is not self._settings:
+            self._settings = settings
+            self._dispatch.reconsider()
+
+    def _wish(self) -> None:
+        wishes = _wishes(self._book.running.values())
+        if wishes != self._wishes:
+            self._wishes = wishes
+            self._board.wish(wishes)
+            self._wished()
+
     def _load(self, now: int) -> None:
         self._cursor = self._db.read(events.cursor)
-        self._book = JobBook(self._db.read(jobs.running), lambda job: self._settings.describe(job))
-        for job_id in self._book.running:
-            self._curves[job_id] = self._db.read(lambda conn, job_id=job_id: jobs.curve(conn, job_id))
+        self._book = JobBook(self._db.read(jobs.running), self._described)
+        self._curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
         recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
         self._docket = Docket(live.values(), recent)
+
+    def _described(self, job: Job) -> Job:
+        return self._settings.describe(job)
 
     def _take_events(self, changes: Changes, now: int) -> bool:
         rows = self._db.read(lambda conn: events.after(conn, self._cursor, EVENTS_A_ROUND))
@@ -161,7 +177,11 @@ class Evaluator:
         changes.note_rules(before, self._conditions.states)
 
     def _raise(self, alert: Alert | None, changes: Changes, now: int) -> None:
-        if alert is not None and self._docket.take(alert, now):
+        if alert is None:
+            return
+        severity = self._settings.rules.of(alert.type).severity
+        alert = alert if severity is None else replace(alert, severity=severity)
+        if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
 
@@ -179,7 +199,7 @@ def _wishes(running: Iterable[Job]) -> Wishes:
         logs=frozenset(job.log for job in jobs_ if job.log is not None and job.process is not None),
         urgent_logs=frozenset(job.log for job in jobs_ if job.log is not None and job.exit is not None),
         processes=frozenset(
-            (job.process.pid, job.process.start_ticks)
+            (job.process.boot_id, job.process.pid, job.process.start_ticks)
             for job in jobs_
             if job.process is not None and job.exit is None
         ),

@@ -1,4 +1,4 @@
-"""One channel's way out: claim a row, commit, render, send, settle. Each channel has its own, so none waits for another.
+"""One channel's way out: claim a row, commit, render, send, settle. Each channel has its own; none waits for another.
 
 Delivery is at least once. A row is claimed under a lease before the network is touched and settled only while the
 lease is held, so a crash at any instant leads to a repeat with the same id and never to a loss.

@@ -53,16 +53,20 @@ def listed(conn: sqlite3.Connection, limit: int) -> list[Delivery]:
 def requeue(conn: sqlite3.Connection, ids: Collection[str] | None, now: int) -> int:
     """Make these rows, or without `ids` all that are queued or dead, due at once; returns how many it applied to.
 
-    Attempts keep counting. What is being sent, held on purpose or finished well is left alone.
+    Attempts keep counting. A dead row begins a new life, or age would end it again. What is being sent, held on
+    purpose or finished well is left alone.
     """
-    change = "UPDATE delivery SET state = 'queued', reason = NULL, next_at = ?"
-    if ids is not None:
-        return conn.execute(
-            f"{change} WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'dead')",  # noqa: S608
-            (now, dump(list(ids))),
-        ).rowcount
-    waiting = conn.execute(f"{change} WHERE state = 'queued'", (now,))
-    dead = conn.execute(f"{change} WHERE state = 'dead'", (now,))
+    chosen = "" if ids is None else "AND id IN (SELECT value FROM json_each(:ids))"
+    values = {"now": now, "ids": None if ids is None else dump(list(ids))}
+    waiting = conn.execute(
+        f"UPDATE delivery SET reason = NULL, next_at = :now WHERE state = 'queued' {chosen}",  # noqa: S608 - constants
+        values,
+    )
+    dead = conn.execute(
+        "UPDATE delivery SET state = 'queued', reason = NULL, next_at = :now, created_at = :now "  # noqa: S608 - as above
+        f"WHERE state = 'dead' {chosen}",
+        values,
+    )
     return waiting.rowcount + dead.rowcount
 
 

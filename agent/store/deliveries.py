@@ -2,27 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
-from agent.core.model import Delivery
+from agent.core.model import Attempt, Delivery
 from agent.store.errors import Undecodable
 from agent.store.rows import build, dump, parse
 
 _NAMES = tuple(field.name for field in fields(Delivery))
 _COLUMNS = ", ".join(_NAMES)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try of a delivery; `n` counts from 1. `outcome` is None while it runs, `unknown` if nobody saw its end."""
-
-    delivery_id: str
-    n: int
-    started_at: int
-    ended_at: int | None
-    outcome: str | None
-    status: int | None
-    error: str | None
 
 
 def get(conn: sqlite3.Connection, delivery_id: str) -> Delivery | None:

@@ -39,6 +39,11 @@ def running(conn: sqlite3.Connection) -> list[Job]:
     return _select(conn, "WHERE ended_at IS NULL ORDER BY started_at, rowid")
 
 
+def counts(conn: sqlite3.Connection) -> dict[str, int]:
+    """How many jobs are in each state; states without any are left out."""
+    return dict(conn.execute("SELECT state, count(*) FROM job GROUP BY state"))
+
+
 def save_curve(conn: sqlite3.Connection, job_id: str, points: Sequence[Point]) -> None:
     """Store a job's curve in place of the former one; the job must be stored already."""
     conn.execute(

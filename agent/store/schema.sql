@@ -10,7 +10,7 @@ CREATE TABLE event (
     at      INTEGER NOT NULL,
     kind    TEXT NOT NULL,
     fact    TEXT NOT NULL
-) STRICT;
+);
 CREATE INDEX event_at ON event (at);
 
 -- Where each source stands; committed together with the events found up to there.
@@ -19,7 +19,7 @@ CREATE TABLE checkpoint (
     key     TEXT NOT NULL,
     value   TEXT NOT NULL,
     PRIMARY KEY (source, key)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE job (
     id          TEXT PRIMARY KEY,
@@ -28,7 +28,7 @@ CREATE TABLE job (
     started_at  INTEGER NOT NULL,
     ended_at    INTEGER,
     body        TEXT NOT NULL
-) STRICT;
+);
 CREATE INDEX job_open ON job (started_at) WHERE ended_at IS NULL;
 CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 
@@ -36,14 +36,14 @@ CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 CREATE TABLE job_key (
     key     TEXT PRIMARY KEY,
     job_id  TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE INDEX job_key_job ON job_key (job_id);
 
 -- At most 512 points a job: step, time, loss, throughput.
 CREATE TABLE job_curve (
     job_id  TEXT PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,
     points  TEXT NOT NULL
-) STRICT;
+);
 
 -- Episodes of conditions (firing, resolved) and one-shot events.
 CREATE TABLE alert (
@@ -56,7 +56,7 @@ CREATE TABLE alert (
     ends_at     INTEGER,
     job_id      TEXT,
     body        TEXT NOT NULL
-) STRICT;
+);
 CREATE UNIQUE INDEX alert_one_open ON alert (fingerprint) WHERE status = 'firing';
 CREATE INDEX alert_starts ON alert (starts_at);
 CREATE INDEX alert_fingerprint ON alert (fingerprint, starts_at);
@@ -93,7 +93,7 @@ CREATE TABLE delivery (
     lease_owner     TEXT,
     lease_until     INTEGER,
     snapshot        TEXT NOT NULL
-) STRICT;
+);
 CREATE INDEX delivery_alert ON delivery (alert_id, seq);
 CREATE INDEX delivery_history ON delivery (channel, alert_starts_at, alert_id);
 CREATE INDEX delivery_dead ON delivery (channel, dead_at) WHERE state = 'dead';
@@ -115,7 +115,7 @@ CREATE TABLE attempt (
     status      INTEGER,
     error       TEXT,
     PRIMARY KEY (delivery_id, n)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE decision (
     seq         INTEGER PRIMARY KEY,
@@ -127,7 +127,7 @@ CREATE TABLE decision (
     verdict     TEXT NOT NULL,
     reason      TEXT NOT NULL,
     until       INTEGER
-) STRICT;
+);
 CREATE INDEX decision_alert ON decision (alert_id, seq);
 CREATE INDEX decision_at ON decision (at);
 
@@ -143,7 +143,7 @@ CREATE TABLE channel_ledger (
     last_fired_at           INTEGER,
     provider_ref            TEXT,
     PRIMARY KEY (fingerprint, channel)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE channel_state (
     channel         TEXT PRIMARY KEY,
@@ -155,7 +155,7 @@ CREATE TABLE channel_state (
     last_success_at INTEGER,
     last_failure_at INTEGER,
     failure_count   INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE silence (
     id          TEXT PRIMARY KEY,
@@ -165,10 +165,10 @@ CREATE TABLE silence (
     comment     TEXT NOT NULL,
     alert_id    TEXT,
     match       TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 -- Small named facts: the evaluator's cursor, the state of each rule, whether the last stop was clean.
 CREATE TABLE meta (
     key     TEXT PRIMARY KEY,
     value   TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;

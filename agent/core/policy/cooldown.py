@@ -9,8 +9,6 @@ def cooldown(proposal: Proposal, context: Context, now: int) -> Verdict:
     last = proposal.ledger.last_fired_at
     if proposal.kind is not NotificationKind.FIRED or proposal.recipient.stateful or last is None:
         return PASS
-    if last > now:
-        # The clock was set back: a stored time in the future must not hold anything longer than its own span.
-        last = now
-    until = last + context.rules.of(proposal.alert.type).cooldown
+    # Should the clock have been set back, a time in the future must not hold anything longer than its own span.
+    until = min(last, now) + context.rules.of(proposal.alert.type).cooldown
     return Verdict(Action.DEFER, "cooldown", until) if until > now else PASS

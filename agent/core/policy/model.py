@@ -105,7 +105,7 @@ class Verdict:
     stage: str = ""
 
 
-PASS = Verdict(Action.PASS)
+PASS = Verdict(Action.PASS)  # noqa: S105 - no password
 
 Stage = Callable[[Proposal, Context, int], Verdict]
 """Pure: (proposal, context, now in UTC milliseconds) to verdict."""

@@ -56,7 +56,7 @@ class Plan:
             self.wake_at = at
 
 
-def plan(  # noqa: PLR0917 - one round's whole input
+def plan(
     alerts: Iterable[Alert], recipients: Sequence[Recipient], ledgers: LedgerByChannel, rows: RowsByChannel,
     context: Context, now: int,
 ) -> Plan:
@@ -71,7 +71,7 @@ def plan(  # noqa: PLR0917 - one round's whole input
     return result
 
 
-def _decide(  # noqa: PLR0917 - one alert on one channel, with all that is known of both
+def _decide(
     result: Plan, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery], context: Context,
     now: int,
 ) -> None:
@@ -114,7 +114,7 @@ def _move(result: Plan, row: Delivery, verdict: Verdict, now: int) -> None:
     result.changes.append(Change(row.id, row.channel, STATE_AFTER[verdict.action], verdict.reason or None, next_at))
 
 
-def _insert(  # noqa: PLR0917 - private; all of it goes into the row
+def _insert(
     result: Plan, proposal: Proposal, verdict: Verdict, rows: Sequence[Delivery], now: int, replaces: Delivery | None
 ) -> None:
     alert, recipient = proposal.alert, proposal.recipient

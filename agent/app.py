@@ -1,0 +1,189 @@
+"""Wires: from accepted settings to sources, channels, notifiers and the evaluator. Knows every class, computes nothing.
+
+Channels are found by the name of their module, so only what the user named is imported.
+"""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from agent.config.load import Loaded
+from agent.config.schema import Schema
+from agent.config.zones import resolve
+from agent.core import message
+from agent.core.clock import SECOND, Clock
+from agent.core.disk_rules import DiskLimits
+from agent.core.job import Job
+from agent.core.message import Message
+from agent.core.model import Alert, Delivery
+from agent.core.policy.model import Recipient
+from agent.core.ports import Source
+from agent.core.redact import Redactor
+from agent.runtime.board import Board
+from agent.runtime.evaluator import Settings
+from agent.runtime.notifier import WHY, Compose, Outlet
+from agent.sources.disk import Config as DiskConfig
+from agent.sources.disk import DiskSource
+from agent.sources.exits import ExitSource
+from agent.sources.logs.watcher import Config as LogsConfig
+from agent.sources.logs.watcher import LogSource
+from agent.sources.spool import SpoolSource
+
+if TYPE_CHECKING:
+    from agent.channels.shared.base import CommonConfig, Tools
+
+
+def schema() -> Schema:
+    """The settings classes of sources and channels, for the configuration to be read by."""
+    return Schema(
+        sources={"disk": DiskConfig, "logs": LogsConfig},
+        channel_types=channel_types(),
+        channel_config=lambda kind: _channel_module(kind).Config,
+    )
+
+
+def channel_types() -> tuple[str, ...]:
+    """Every type of channel there is: each module of `agent.channels` is one; what they share is a package there."""
+    package = importlib.import_module("agent.channels")
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg))
+
+
+def recipients(loaded: Loaded) -> tuple[Recipient, ...]:
+    """The enabled channels as the policy sees them."""
+    return tuple(_recipient(name, config) for name, config in _enabled(loaded))
+
+
+def evaluator_settings(loaded: Loaded) -> Settings:
+    """What the evaluator needs of the configuration."""
+    settings = loaded.settings
+    disk = settings.source("disk", DiskConfig)
+    return Settings(
+        node=settings.agent.node,
+        recipients=recipients(loaded),
+        rules=settings.rules(),
+        disk=_disk_limits(disk) if disk.enabled else None,
+        describe=lambda job: describe(job, loaded),
+    )
+
+
+def describe(job: Job, loaded: Loaded) -> Job:
+    """Complete a new job from the first `[[jobs.job]]` table whose log pattern matches its log."""
+    for table in loaded.settings.jobs.job:
+        if job.log is not None and fnmatchcase(job.log, table.log):
+            return replace(job, name=table.name, model=table.model, link=table.link)
+    return job
+
+
+def tools(loaded: Loaded, redactor: Redactor, clock: Clock) -> "Tools":
+    """What channels may use of the world."""
+    from agent.channels.shared.base import Tools  # deferred: commands that send nothing need no HTTP client
+    from agent.channels.shared.http import Client, HttpSettings
+
+    http = loaded.settings.http
+    return Tools(Client(HttpSettings(http.proxy, http.ca_file), clock), clock, redactor, sys.stdout.write)
+
+
+def outlet(name: str, loaded: Loaded, equipment: "Tools") -> Outlet:
+    """Build one channel. Raises KeyError for a name that is not configured."""
+    config = _common(loaded.settings.channels[name])
+    channel = _channel_module(config.type).Channel(name, config, equipment)
+    return Outlet(name, config.type, channel, config.timeout)
+
+
+def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str, str]) -> Compose:
+    """Put alerts into words for one channel as the configuration wants them: zone, node, what may be shown."""
+    recognises_repeats = _common(loaded.settings.channels[name]).IDEMPOTENT
+    agent = loaded.settings.agent
+    zone = resolve(agent.timezone, environ)
+
+    def compose(alert: Alert, row: Delivery, told: str | None, now: int) -> Message:
+        return message.compose(
+            alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
+            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, provider_ref=told,
+            include_paths=agent.include_paths,
+        )  # fmt: skip
+
+    return compose
+
+
+def fixed_changes(before: Loaded, after: Loaded) -> tuple[str, ...]:
+    """The settings that differ and that only a new start can change."""
+    old, new = before.settings, after.settings
+    pairs = {
+        "agent.node": (old.agent.node, new.agent.node),
+        "agent.state_dir": (old.agent.state_dir, new.agent.state_dir),
+        "agent.spool_dir": (old.agent.spool_dir, new.agent.spool_dir),
+        "agent.log_format": (old.agent.log_format, new.agent.log_format),
+        "server": (old.server, new.server),
+    }
+    return tuple(key for key, (one, other) in pairs.items() if one != other)
+
+
+def source_settings(loaded: Loaded) -> Mapping[str, object]:
+    """What each enabled source is built from, by name; equal settings mean an equal source."""
+    disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
+    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
+    chosen = {"disk": (disk, loaded.state_dir) if disk.enabled else None, "logs": logs if logs.enabled else None}
+    return always | {name: settings for name, settings in chosen.items() if settings is not None}
+
+
+def source(name: str, loaded: Loaded, board: Board, ring: Callable[[], None]) -> Source:
+    """Build one source. `ring` wakes it."""
+    if name == "spool":
+        return SpoolSource(loaded.spool_dir, ring)
+    if name == "exits":
+        return ExitSource(board.wanted_processes)
+    if name == "disk":
+        return DiskSource(loaded.settings.source("disk", DiskConfig), always=[loaded.state_dir])
+    return LogSource(_logs(loaded), wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring)
+
+
+def _logs(loaded: Loaded) -> LogsConfig:
+    """The log source's settings, with the logs of the described jobs among its paths."""
+    config = loaded.settings.source("logs", LogsConfig)
+    paths = (*config.paths, *(table.log for table in loaded.settings.jobs.job))
+    return config.model_copy(update={"paths": tuple(dict.fromkeys(paths))})
+
+
+def _channel_module(kind: str) -> ModuleType:
+    return importlib.import_module(f"agent.channels.{kind}")
+
+
+def _enabled(loaded: Loaded) -> Iterable[tuple[str, "CommonConfig"]]:
+    for name, config in loaded.settings.channels.items():
+        common = _common(config)
+        if common.enabled:
+            yield name, common
+
+
+def _common(config: BaseModel) -> "CommonConfig":
+    from agent.channels.shared.base import CommonConfig  # deferred, as above
+
+    if not isinstance(config, CommonConfig):
+        raise TypeError(f"{type(config).__name__} is no channel's settings")
+    return config
+
+
+def _recipient(name: str, config: "CommonConfig") -> Recipient:
+    return Recipient(
+        name=name,
+        type=config.type,
+        alerts=None if config.alerts is None else frozenset(config.alerts),
+        min_severity=config.min_severity,
+        match=config.match,
+        stateful=config.STATEFUL,
+        program=config.PROGRAM,
+    )
+
+
+def _disk_limits(disk: DiskConfig) -> DiskLimits:
+    return DiskLimits(
+        disk.warn_percent, disk.critical_percent, disk.clear_margin, disk.inodes, for_ms=round(disk.for_ * SECOND)
+    )

@@ -1,0 +1,47 @@
+"""The first lines of `run`: what is watched, what is not and why, who is told, and how to add a channel."""
+
+from collections.abc import Collection, Iterator
+
+from agent.config.listen import Address
+from agent.config.load import CONSOLE, Loaded
+from agent.core.model import Sample
+from agent.core.policy.model import Recipient
+from agent.sources.disk import Config as DiskConfig
+from agent.sources.logs.watcher import Config as LogsConfig
+from agent.store.directory import Opened
+
+
+def banner(
+    loaded: Loaded, channels: Collection[Recipient], disks: Collection[Sample], address: Address | None, opened: Opened
+) -> Iterator[str]:
+    """One line a subject. `disks`: the first samples of the disk source."""
+    yield f"configuration: {loaded.config_path or 'built-in defaults (no file)'}; state in {loaded.state_dir}"
+    yield _disks(loaded.settings.source("disk", DiskConfig), disks)
+    yield _logs(loaded)
+    yield f"events are handed in through {loaded.spool_dir} (gpuwarden emit, gpuwarden exec)"
+    yield f"metrics and health: {address.url}/metrics" if address else "metrics and health: off ([server] enabled)"
+    yield f"channels: {', '.join(f'{item.name} ({item.type})' for item in channels) or 'none'}"
+    if not any(item.type != CONSOLE for item in channels):
+        yield "nobody but this terminal is told: add a channel, for example by `gpuwarden init` and [channels.NAME]"
+    if opened.damaged_aside is not None:
+        yield f"the database was damaged and is now {opened.damaged_aside}; a new one was begun"
+    yield from opened.warnings
+    yield from loaded.warnings
+
+
+def _disks(config: DiskConfig, samples: Collection[Sample]) -> str:
+    if not config.enabled:
+        return "disks: not watched ([sources.disk] enabled)"
+    mounts = sorted({sample.labels["mountpoint"] for sample in samples if "mountpoint" in sample.labels})
+    limits = f"warning at {config.warn_percent:g} %, critical at {config.critical_percent:g} %"
+    return f"disks: {', '.join(mounts) or 'none found'} ({limits})"
+
+
+def _logs(loaded: Loaded) -> str:
+    config = loaded.settings.source("logs", LogsConfig)
+    globs = (*config.paths, *(table.log for table in loaded.settings.jobs.job))
+    if not config.enabled:
+        return "logs: not watched ([sources.logs] enabled)"
+    if not globs:
+        return "logs: only those of jobs run by `gpuwarden exec --log FILE`; name others in [sources.logs] paths"
+    return f"logs: {', '.join(globs)}"

@@ -1,0 +1,73 @@
+"""Which channels and sources run: started from a configuration, and changed when another one is loaded."""
+
+import logging
+from collections.abc import Mapping
+
+from agent import app
+from agent.config.load import Loaded
+from agent.core.clock import Clock
+from agent.core.redact import Redactor
+from agent.parts import NOTIFIER, Parts
+from agent.runtime.board import Board
+from agent.runtime.log import event
+
+_log = logging.getLogger(__name__)
+
+
+class Roster:
+    """The parts that the configuration decides on. A part whose settings stay the same goes on undisturbed."""
+
+    def __init__(self, parts: Parts, board: Board, clock: Clock, environ: Mapping[str, str]) -> None:
+        self._parts = parts
+        self._board = board
+        self._clock = clock
+        self._environ = environ
+        self._channels: dict[str, object] = {}
+        self._sources: dict[str, object] = {}
+        self._renewed: set[str] = set()
+
+    def adopt(self, loaded: Loaded) -> None:
+        """Make what runs agree with the configuration."""
+        self._adopt_channels(loaded)
+        self._adopt_sources(loaded)
+
+    def renew_stuck(self, loaded: Loaded) -> None:
+        """Replace a notifier that hangs in a send, once; a second time its channel stays as it is, and is reported."""
+        for name in self._parts.supervisor.stuck:
+            channel = name.removeprefix(NOTIFIER)
+            if name.startswith(NOTIFIER) and channel in self._channels and channel not in self._renewed:
+                self._renewed.add(channel)
+                event(_log, logging.WARNING, "a stuck notifier is replaced", channel=channel)
+                self._parts.supervisor.remove(name)
+                self._add_channel(channel, loaded)
+
+    def _adopt_channels(self, loaded: Loaded) -> None:
+        wanted = {item.name: _channel_settings(item.name, loaded) for item in app.recipients(loaded)}
+        self._parts.metrics.init_channels({name: loaded.settings.channels[name].type for name in wanted})
+        for name in [name for name, settings in self._channels.items() if wanted.get(name) != settings]:
+            self._parts.supervisor.remove(NOTIFIER + name)
+            del self._channels[name]
+        for name in wanted.keys() - self._channels.keys():
+            self._channels[name] = wanted[name]
+            self._renewed.discard(name)
+            self._add_channel(name, loaded)
+
+    def _add_channel(self, name: str, loaded: Loaded) -> None:
+        redactor = Redactor(loaded.secrets)
+        outlet = app.outlet(name, loaded, app.tools(loaded, redactor, self._clock))
+        self._parts.add_notifier(outlet, app.composer(name, loaded, redactor, self._environ))
+
+    def _adopt_sources(self, loaded: Loaded) -> None:
+        wanted = app.source_settings(loaded)
+        for name in [name for name, settings in self._sources.items() if wanted.get(name) != settings]:
+            self._parts.supervisor.remove(name)
+            del self._sources[name]
+        fresh = wanted.keys() - self._sources.keys()
+        for name in fresh:
+            self._sources[name] = wanted[name]
+            self._parts.add_source(app.source(name, loaded, self._board, self._parts.bells.ringer(name)))
+
+
+def _channel_settings(name: str, loaded: Loaded) -> object:
+    """Everything that a channel is built from; equal settings mean an equal channel."""
+    return loaded.settings.channels[name], loaded.settings.http, loaded.settings.agent
