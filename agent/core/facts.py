@@ -121,6 +121,8 @@ class ProcessEnded:
     signal: str | None = None
     reported: bool = False
     """Whether the parent itself reported it, which settles the exit code."""
+    uid: int | None = None
+    """Who handed it in; None where the agent saw it itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class JobBook:
             return self._start(fact)
         if isinstance(fact, ProcessEnded):
             job = self._by_key(jobs.process_key(fact.boot_id, fact.pid, fact.start_ticks))
-            return self._keep(jobs.observe(job, event)) if job is not None else []
+            return self._keep(jobs.observe(job, event)) if job is not None and _may_end(job, fact) else []
         if isinstance(fact, TrainingSeen | LogFinding):
             return self._on_log(fact, event)
         return []
@@ -109,6 +109,11 @@ class JobBook:
 
     def _by_file(self, file: str) -> Job | None:
         return next((job for job in self.running.values() if job.file == file), None)
+
+
+def _may_end(job: Job, fact: ProcessEnded) -> bool:
+    """Whether to believe it: anyone on the node may hand in the end of a job, but only of their own."""
+    return fact.uid in (None, 0, job.uid)
 
 
 def _read_since_exit(job: Job, state: LogState | None) -> bool:
