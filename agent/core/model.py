@@ -189,6 +189,19 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a delivery; `n` counts from 1. `outcome` is None while it runs, `unknown` if nobody saw its end."""
+
+    delivery_id: str
+    n: int
+    started_at: int
+    ended_at: int | None
+    outcome: str | None
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """What one channel has been told about one fingerprint, counted from accepted messages only."""
 

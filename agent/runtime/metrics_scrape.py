@@ -139,7 +139,7 @@ def _training(running: Iterable[Job], logs: Mapping[str, LogSeen]) -> Iterator[M
     seen: dict[tuple[str, ...], float] = {}
     for job in running:
         key = (job.id,)
-        progress, at = _latest(job, logs.get(job.log) if job.log else None)
+        progress, at = latest_progress(job, logs.get(job.log) if job.log else None)
         info[job.id, job.name, job.model or ""] = 1
         if progress.step is not None:
             steps[key] = progress.step
@@ -153,7 +153,7 @@ def _training(running: Iterable[Job], logs: Mapping[str, LogSeen]) -> Iterator[M
     yield _family("training_job_last_progress_timestamp_seconds", seen)
 
 
-def _latest(job: Job, log: LogSeen | None) -> tuple[Progress, int | None]:
+def latest_progress(job: Job, log: LogSeen | None) -> tuple[Progress, int | None]:
     """The job's progress and its moment: what its own log shows now, else what was last stored."""
     if log is None or log.reading.file != job.file or log.reading.progress is None:
         return job.progress, job.progress_at

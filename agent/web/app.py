@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agent.core.model import Json
+from agent.core.record import HistoryQuery
 from agent.store.errors import StoreError
 from agent.web.access import Access, Gate
 from agent.web.errors import HEADERS, BadParameter, error_response
-from agent.web.query import HistoryQuery, history_query
+from agent.web.query import history_query
 
 OPENMETRICS = "application/openmetrics-text"
 

@@ -1,10 +1,10 @@
 """Reads the parameters of `GET /api/alerts/history` into a value, or says which one does not fit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from agent.core.clock import DAY, SECOND
 from agent.core.model import AlertType
+from agent.core.record import HistoryQuery
 from agent.core.units import parse_duration
 from agent.web.errors import BadParameter
 
@@ -12,18 +12,6 @@ DEFAULT_LIMIT = 100
 MOST = 10_000
 """The most alerts in one answer."""
 KNOWN = ("since", "type", "job", "channel", "limit")
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryQuery:
-    """Which alerts are asked for; None leaves a filter out."""
-
-    since: int = DAY
-    """How far back, milliseconds."""
-    type: AlertType | None = None
-    job: str | None = None
-    channel: str | None = None
-    limit: int = DEFAULT_LIMIT
 
 
 def history_query(params: Mapping[str, str]) -> HistoryQuery:

@@ -1,0 +1,167 @@
+"""What the store knows, put into the shapes that commands print and the API answers. Reads; never writes.
+
+Works with and without a running agent. Each question opens a connection of its own, so any thread may ask.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from itertools import groupby
+
+from agent.core import record, story
+from agent.core.clock import Clock
+from agent.core.model import Alert, Decision, Json
+from agent.core.policy.model import Recipient
+from agent.core.presentable import presentable
+from agent.core.record import HistoryQuery
+from agent.core.redact import Redactor
+from agent.runtime import overview, status
+from agent.runtime.board import LogSeen
+from agent.runtime.metrics_scrape import Snapshot
+from agent.store import alerts, backlog, decisions, deliveries, history, silences
+from agent.store.database import Database
+
+SHORTEST_PREFIX = 6
+"""Characters of an alert's id that may stand for the whole, if no other id begins with them."""
+LISTED = 1_000
+"""The most rows of the queue in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What the configuration says about showing; replaced as a whole by a reload."""
+
+    node: str
+    recipients: Sequence[Recipient] = ()
+    redactor: Redactor = field(default_factory=Redactor, repr=False)
+    zone: tzinfo = UTC
+    """The time of day in which stories are told."""
+    include_paths: bool = False
+
+    def clean(self, alert: Alert) -> Alert:
+        """The alert as eyes outside may see it."""
+        return presentable(alert, self.redactor, include_paths=self.include_paths)
+
+
+class Records:
+    """The stored facts. All methods but `reconfigure` raise StoreError."""
+
+    def __init__(self, open_database: Callable[[], Database], clock: Clock, showing: Showing) -> None:
+        self.showing = showing
+        self._open = open_database
+        self._clock = clock
+
+    def reconfigure(self, showing: Showing) -> None:
+        """Show by other settings from now on."""
+        self.showing = showing
+
+    def snapshot(self) -> Snapshot:
+        """What the metrics need of the store."""
+        now = self._clock.now().wall
+        with self._open() as database:
+            return database.read(lambda conn: overview.look(conn, now)).snapshot(database.path.stat().st_size)
+
+    def status(self, logs: Mapping[str, LogSeen]) -> dict[str, Json]:
+        """The part of `status` that the store knows; `logs` are the latest looks at logs, if an agent runs.
+
+        {"running": false, "node", "jobs": [{"id", "name", "model", "state", "attempt", "started_at", "step",
+        "total_steps", "epoch", "loss", "progress_at", "progress_age_seconds", "log"}], "channels": [{"name", "type",
+        "state": up|failing|paused|removed, "paused_until", "reason", "detail", "failures", "last_success_at",
+        "last_failure_at", "queued", "sending", "deferred", "dead", "oldest_seconds"}], "alerts": [as in the history,
+        without deliveries], "silences": [as in `silence list`]}.
+        """
+        now = self._clock.now().wall
+        with self._open() as database:
+            known = database.read(lambda conn: overview.look(conn, now))
+        return {
+            "running": False,
+            "node": self.showing.node,
+            "jobs": status.jobs(known.running, logs, now),
+            "channels": status.channels(known, self.showing.recipients),
+            "alerts": [record.of_alert_alone(self.showing.clean(alert)) for alert in known.firing],
+            "silences": [record.of_silence(item, now) for item in known.silences],
+        }
+
+    def history(self, query: HistoryQuery) -> list[dict[str, Json]]:
+        """The alerts asked for, newest first, each as `record.of_alert` shapes it."""
+        since = max(0, self._clock.now().wall - query.since)
+        with self._open() as database:
+            found = database.read(
+                lambda conn: history.page(
+                    conn, since=since, type=query.type, job=query.job, channel=query.channel, limit=query.limit
+                )
+            )
+        return [record.of_alert(self.showing.clean(alert), rows) for alert, rows in found]
+
+    def explain(self, alert_id: str) -> dict[str, Json] | None:
+        """The chain of one alert; None unless exactly one alert has this id, or an id that begins so.
+
+        The object of `history`, and besides "decisions", "attempts", and "story": the same as lines of plain words.
+        """
+        with self._open() as database:
+            return database.read(lambda conn: self._explain(conn, alert_id))
+
+    def between(self, since: int, until: int) -> list[dict[str, Json]]:
+        """What was decided from `since` to before `until` (UTC milliseconds), alert by alert.
+
+        Each object is that of `history` without its deliveries, with "decisions" and "story" of the period.
+        """
+        with self._open() as database:
+            return database.read(lambda conn: self._between(conn, decisions.between(conn, since, until)))
+
+    def queue(self) -> list[dict[str, Json]]:
+        """The deliveries that wait or are dead, oldest first, each as `record.of_queued` shapes it."""
+        with self._open() as database:
+            rows = database.read(lambda conn: backlog.listed(conn, LISTED))
+        return [record.of_queued(row, self.showing.clean(row.snapshot).title) for row in rows]
+
+    def silences(self) -> list[dict[str, Json]]:
+        """All silences that are not over yet, each as `record.of_silence` shapes it."""
+        now = self._clock.now().wall
+        with self._open() as database:
+            found = database.read(silences.load)
+        return [record.of_silence(item, now) for item in found if item.ends_at > now]
+
+    def _explain(self, conn: sqlite3.Connection, alert_id: str) -> dict[str, Json] | None:
+        stored = find(conn, alert_id)
+        if stored is None:
+            return None
+        alert, made = self.showing.clean(stored), decisions.of_alert(conn, stored.id)
+        rows = deliveries.of_alerts(conn, [stored.id])
+        tries = [attempt for row in rows for attempt in deliveries.attempts(conn, row.id)]
+        return {
+            **record.of_alert(alert, rows),
+            "decisions": [record.of_decision(item) for item in made],
+            "attempts": [record.of_attempt(item) for item in tries],
+            "story": story.tell(alert, made, rows, tries, self.showing.zone),
+        }
+
+    def _between(self, conn: sqlite3.Connection, made: Iterable[Decision]) -> list[dict[str, Json]]:
+        by_alert: Mapping[str, list[Decision]] = {
+            alert_id: list(group)
+            for alert_id, group in groupby(sorted(made, key=_alert_of), key=_alert_of)
+        }
+        found = [(alerts.get(conn, alert_id), group) for alert_id, group in by_alert.items()]
+        return [self._decided(alert, group) for alert, group in found if alert is not None]
+
+    def _decided(self, stored: Alert, made: Sequence[Decision]) -> dict[str, Json]:
+        alert, zone = self.showing.clean(stored), self.showing.zone
+        return {
+            **record.of_alert_alone(alert),
+            "decisions": [record.of_decision(item) for item in made],
+            "story": [*story.heading(alert, zone), *story.verdicts(made, zone)],
+        }
+
+
+def find(conn: sqlite3.Connection, alert_id: str) -> Alert | None:
+    """Look up an alert by its id, or by a beginning of at least six characters that no other id shares."""
+    exact = alerts.get(conn, alert_id)
+    if exact is not None or len(alert_id) < SHORTEST_PREFIX:
+        return exact
+    matches = alerts.beginning_with(conn, alert_id, 2)
+    return matches[0] if len(matches) == 1 else None
+
+
+def _alert_of(decision: Decision) -> str:
+    return decision.alert_id

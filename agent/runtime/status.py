@@ -1,0 +1,124 @@
+"""The sections of `status`: how jobs, channels, disks, sources and logs stand, as JSON. Values in, values out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from agent.core import disk_rules, record, retry
+from agent.core.clock import SECOND, Instant
+from agent.core.job import Job
+from agent.core.model import ChannelState, DeliveryState, Json, Sample
+from agent.core.payload import finite, rfc3339
+from agent.core.policy.model import Recipient
+from agent.core.text import strip_controls
+from agent.runtime.board import LogSeen
+from agent.runtime.health import Health
+from agent.runtime.metrics_scrape import latest_progress
+from agent.runtime.overview import Overview
+
+REMOVED = "removed"
+"""The state of a channel that is not configured any more, but for which something still waits."""
+
+
+def jobs(running: Iterable[Job], logs: Mapping[str, LogSeen], now: int) -> list[dict[str, Json]]:
+    """The running jobs, with the progress that their logs show now."""
+    return [_job(job, logs.get(job.log) if job.log else None, now) for job in running]
+
+
+def channels(known: Overview, recipients: Sequence[Recipient]) -> list[dict[str, Json]]:
+    """Every configured channel, then those that are gone while something waits for them."""
+    configured = {recipient.name: recipient.type for recipient in recipients}
+    waiting = {*(channel for channel, _ in known.lengths), *known.dead}
+    gone = dict.fromkeys(sorted(waiting - configured.keys()))
+    return [_channel(name, kind, known) for name, kind in {**configured, **gone}.items()]
+
+
+def disks(samples: Iterable[Sample]) -> list[dict[str, Json]]:
+    """The file systems as last measured."""
+    return [
+        {
+            "mountpoint": strip_controls(disk.mountpoint),
+            "device": strip_controls(disk.device),
+            "fstype": disk.fstype,
+            "used_percent": round(disk.used_percent, 1),
+            "free_bytes": disk.free_bytes,
+            "size_bytes": disk.size_bytes,
+            "inodes_used_percent": None if disk.inodes_used_percent is None else round(disk.inodes_used_percent, 1),
+            "readonly": disk.readonly,
+        }
+        for disk in disk_rules.readings(samples)
+    ]
+
+
+def sources(healths: Iterable[Health], now: Instant) -> list[dict[str, Json]]:
+    """Every source, with why it sees nothing and what to do, if so."""
+    return [_source(health, now) for health in healths if health.source]
+
+
+def logs(samples: Iterable[Sample]) -> dict[str, Json]:
+    """How many logs are followed, and how far behind the reading is."""
+    values = {sample.name: int(sample.value) for sample in samples if not sample.labels}
+    return {"followed": values.get("log_files", 0), "unread_bytes": values.get("log_lag_bytes", 0)}
+
+
+def _job(job: Job, log: LogSeen | None, now: int) -> dict[str, Json]:
+    progress, at = latest_progress(job, log)
+    return {
+        "id": job.id,
+        "name": strip_controls(job.name),
+        "model": job.model,
+        "state": str(job.state),
+        "attempt": job.attempt,
+        "started_at": rfc3339(job.started_at),
+        "step": progress.step,
+        "total_steps": progress.total,
+        "epoch": finite(progress.epoch),
+        "loss": finite(progress.loss),
+        "progress_at": record.moment(at),
+        "progress_age_seconds": None if at is None else max(0, now - at) / SECOND,
+        "log": None if job.log is None else strip_controls(job.log),
+    }
+
+
+def _channel(name: str, kind: str | None, known: Overview) -> dict[str, Json]:
+    state = known.channels.get(name, ChannelState(name))
+    endless = state.paused_until is not None and state.paused_until >= retry.UNTIL_CHANGED
+    paused = retry.paused(state, known.at)
+    return {
+        "name": name,
+        "type": kind,
+        "state": REMOVED if kind is None else "paused" if paused else "failing" if state.failing_since else "up",
+        "paused_until": record.moment(state.paused_until) if paused and not endless else None,
+        "reason": state.reason,
+        "detail": state.detail,
+        "failures": state.failures,
+        "last_success_at": record.moment(state.last_success_at),
+        "last_failure_at": record.moment(state.last_failure_at),
+        **{str(queue): known.lengths.get((name, queue), 0) for queue in _QUEUES},
+        "dead": known.dead.get(name, 0),
+        "oldest_seconds": known.oldest[name] / SECOND if name in known.oldest else None,
+    }
+
+
+_QUEUES = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+
+
+def _source(health: Health, now: Instant) -> dict[str, Json]:
+    state, detail = next(_troubles(health, now), ("ok", None))
+    return {
+        "name": health.name,
+        "state": state,
+        "detail": detail,
+        "interval_seconds": health.interval,
+        "last_success_at": record.moment(health.last_success_at),
+    }
+
+
+def _troubles(health: Health, now: Instant) -> Iterator[tuple[str, str | None]]:
+    """What is wrong with a source, the most telling first."""
+    if health.stuck(now):
+        yield "stuck", f"has been busy with one look for {health.running_for(now):.0f} s"
+    if health.unavailable is not None:
+        yield "unavailable", health.unavailable
+    if health.errors:
+        yield "failing", f"failed {health.errors} times in a row: {health.last_error}"
+    if health.last_success_at is None:
+        yield "starting", None

@@ -1,0 +1,102 @@
+"""What the running agent shows of itself: the answers behind the HTTP routes, and so behind `status`.
+
+Puts together what the board and the store know; decides nothing and changes nothing.
+"""
+
+from collections.abc import Callable
+
+from agent.core.clock import Clock
+from agent.core.model import Json
+from agent.core.payload import rfc3339
+from agent.core.record import HistoryQuery
+from agent.runtime import status
+from agent.runtime.board import Board
+from agent.runtime.records import Records
+
+ALIVE = 30.0
+"""Seconds without a finished round after which the evaluator counts as stuck."""
+
+Page = tuple[bytes, str]
+"""A page and its content type."""
+
+
+class AgentView:
+    """The `View` of the web server. `healthy` and `ready` never block; the others read the store in any thread."""
+
+    def __init__(
+        self, records: Records, board: Board, clock: Clock, page: Callable[[bool], Page], *, version: str
+    ) -> None:
+        """`page(openmetrics)` renders the metrics. The agent's start is now."""
+        self._records = records
+        self._board = board
+        self._clock = clock
+        self._page = page
+        self._version = version
+        self._started = clock.now()
+
+    def metrics(self, *, openmetrics: bool) -> Page:
+        """The metrics page and its content type."""
+        return self._page(openmetrics)
+
+    def healthy(self) -> bool:
+        """Whether the evaluator still goes round."""
+        return self._silent_for() <= ALIVE
+
+    def ready(self) -> list[str]:
+        """What keeps the agent from doing its work: the store, the evaluator, sources that have not begun."""
+        trouble, reasons = self._board.store_trouble(), []
+        if trouble is not None:
+            reasons.append(f"store: {trouble.text}")
+        if self._board.heartbeat() is None:
+            reasons.append("evaluator: has not finished a round yet")
+        elif not self.healthy():
+            reasons.append(f"evaluator: has finished no round for {self._silent_for():.0f} s")
+        waiting = [health.name for health in self._board.healths() if health.source and health.started is None]
+        return [*reasons, *(f"source {name}: has not started" for name in waiting)]
+
+    def status(self) -> dict[str, Json]:
+        """What `status --json` prints: the stored part (`Records.status`), and what only a running agent knows.
+
+        Besides: "disks", "sources", "logs", "store": {"trouble", "since"}, "version", "started_at", "uptime_seconds".
+        Times are RFC 3339, ages and intervals in seconds, shares in percent.
+        """
+        now, trouble = self._clock.now(), self._board.store_trouble()
+        return {
+            **self._records.status(self._board.logs()),
+            "running": True,
+            "version": self._version,
+            "started_at": rfc3339(self._started.wall),
+            "uptime_seconds": round(now.monotonic - self._started.monotonic, 3),
+            "disks": status.disks(self._board.samples_of("disk")),
+            "sources": status.sources(self._board.healths(), now),
+            "logs": status.logs(self._board.samples_of("logs")),
+            "store": {
+                "trouble": None if trouble is None else trouble.text,
+                "since": None if trouble is None else rfc3339(trouble.since),
+            },
+        }
+
+    def history(self, query: HistoryQuery) -> list[dict[str, Json]]:
+        """What `history --json` prints, newest first."""
+        return self._records.history(query)
+
+    def explain(self, alert_id: str) -> dict[str, Json] | None:
+        """What `explain --json` prints; None if there is no such alert."""
+        return self._records.explain(alert_id)
+
+    def between(self, since: int, until: int) -> list[dict[str, Json]]:
+        """What `explain --between --json` prints."""
+        return self._records.between(since, until)
+
+    def queue(self) -> list[dict[str, Json]]:
+        """What `queue list --json` prints."""
+        return self._records.queue()
+
+    def silences(self) -> list[dict[str, Json]]:
+        """What `silence list --json` prints."""
+        return self._records.silences()
+
+    def _silent_for(self) -> float:
+        """Seconds since the evaluator last finished a round, or since the start."""
+        beat = self._board.heartbeat()
+        return self._clock.now().monotonic - (self._started.monotonic if beat is None else beat)
