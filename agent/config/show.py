@@ -34,8 +34,9 @@ class Row:
 
 
 def rows(loaded: Loaded) -> tuple[Row, ...]:
-    """List every key there is, in the order of the tables."""
-    return tuple(Row(path, value, loaded.origin(path)) for path, value in _leaves(loaded.settings, ()))
+    """List every key there is, in the order of the tables; a table without keys is left out."""
+    listed = (Row(path, value, loaded.origin(path)) for path, value in _leaves(loaded.settings, ()))
+    return tuple(row for row in listed if len(row.path) > 1)
 
 
 def as_toml(listed: tuple[Row, ...]) -> Iterator[str]:
