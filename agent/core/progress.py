@@ -1,0 +1,183 @@
+"""How far a training run is, read from what frameworks print: as printed, never guessed.
+
+The patterns are `progress.toml`; a new framework is a new table there.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+
+from agent.core.facts import Progress
+from agent.core.model import Json
+
+GROUPS = frozenset({"step", "total", "epoch", "loss", "throughput"})
+"""The named groups that a user's pattern may have."""
+_BEFORE = 160
+"""Characters before a match that may tell what a bar is about."""
+
+_NUMBER = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf(?:inity)?)\b"
+_LOSS = re.compile(
+    rf"(?<![\w./-])(?P<name>[\w/.-]{{0,40}}?loss[\w/.-]{{0,40}})['\"]?\s{{0,3}}[=:\s]\s{{0,3}}['\"]?(?P<value>{_NUMBER})",
+    re.IGNORECASE,
+)
+_LOSS_NAMES: Sequence[str] = (
+    "reduced_train_loss", "loss", "train_loss", "train_loss_step", "training_loss", "avr_loss", "total_loss",
+    "avg_loss", "train/loss", "loss/train",
+)  # fmt: skip
+"""Names of the training loss, the surest first; `reduced_train_loss` is the mean over ranks, `loss` that of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One way to print progress; the fields are the keys of `progress.toml`."""
+
+    id: str
+    pattern: re.Pattern[str]
+    framework: str | None = None
+    unless: re.Pattern[str] | None = None
+    needs: re.Pattern[str] | None = None
+    unended: bool = False
+    weak: bool = False
+
+    def last(self, text: str) -> re.Match[str] | None:
+        """The last match in a line that is about training."""
+        if self.needs is not None and not self.needs.search(text):
+            return None
+        found = None
+        for match in self.pattern.finditer(text):
+            about = text[max(0, match.start() - _BEFORE) : match.end()]
+            if self.unless is None or not self.unless.search(about):
+                found = match
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Progress that a line shows. `weak`: it only fills in what no other line has shown."""
+
+    progress: Progress
+    weak: bool = False
+
+
+def parse(text: str) -> Progress | None:
+    """Read the training progress that a cleaned line shows; None if it shows none."""
+    found = find(builtin(), text)
+    return found.progress if found is not None else None
+
+
+def find(patterns: Iterable[Pattern], text: str, *, ended: bool = True) -> Found | None:
+    """Read progress by the first pattern that matches. A line that has not `ended` may be cut within a number."""
+    if not any(map(str.isdigit, text)) and "nan" not in text:
+        return None
+    for pattern in patterns:
+        if not ended and not pattern.unended:
+            continue
+        match = pattern.last(text)
+        if match is not None:
+            return Found(_numbers(pattern, match, text), pattern.weak)
+    return None
+
+
+def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progress:
+    """Take newer numbers in. What the new line lacks stays; a lesser counter does not displace a running bar."""
+    if old is None:
+        return new
+    if weak or _aside(old, new):
+        return old if old.loss is not None else replace(old, loss=new.loss)
+    stepped = new.step is not None
+    return Progress(
+        step=new.step if stepped else old.step,
+        total=new.total if stepped else old.total,
+        epoch=new.epoch if new.epoch is not None else old.epoch,
+        loss=new.loss if new.loss is not None else old.loss,
+        throughput=new.throughput if new.throughput is not None or stepped else old.throughput,
+        framework=new.framework or old.framework,
+    )
+
+
+def same(one: Progress | None, other: Progress | None) -> bool:
+    """Whether two readings show the same numbers; unlike `==`, one nan is another."""
+    return repr(one) == repr(other)
+
+
+@cache
+def builtin() -> tuple[Pattern, ...]:
+    """Load the patterns that come with the agent, in the order in which they are tried."""
+    text = resources.files("agent.core").joinpath("progress.toml").read_text("utf-8")
+    return tuple(from_table(table) for table in tomllib.loads(text)["progress"])
+
+
+def from_table(table: Mapping[str, Json]) -> Pattern:
+    """Build a pattern from a table. Raises ValueError that names the id and what is wrong."""
+    name = str(table["id"])
+    return Pattern(
+        id=name,
+        pattern=_compiled(name, table["pattern"]),
+        framework=table.get("framework"),
+        unless=_compiled(name, table["unless"]) if "unless" in table else None,
+        needs=_compiled(name, table["needs"]) if "needs" in table else None,
+        unended=table.get("unended", False),
+        weak=table.get("weak", False),
+    )
+
+
+def own(name: str, pattern: str) -> Pattern:
+    """Build a user's pattern. Raises ValueError that names the id if it does not compile or names unknown groups."""
+    built = from_table({"id": name, "pattern": pattern})
+    groups = frozenset(built.pattern.groupindex)
+    if not groups or not groups <= GROUPS:
+        wrong = ", ".join(sorted(groups - GROUPS)) or "none"
+        raise ValueError(f"progress {name!r}: expected named groups out of {', '.join(sorted(GROUPS))}; found {wrong}")
+    return built
+
+
+def _aside(old: Progress, new: Progress) -> bool:
+    """Whether a counter is likely an evaluation's within training: smaller, without a loss, amid a running bar."""
+    if None in (old.step, old.total, new.total) or new.loss is not None or new.total == old.total:
+        return False
+    return (new.total or 0) < (old.total or 0) and (old.step or 0) < (old.total or 0)
+
+
+def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:
+    groups = match.groupdict()
+    pace = _float(groups.get("pace"))
+    loss = _float(groups.get("loss"))
+    return Progress(
+        step=_int(groups.get("step")),
+        total=_int(groups.get("total")),
+        epoch=_float(groups.get("epoch")),
+        loss=loss if loss is not None else _loss(text[match.start() :]),
+        throughput=1 / pace if pace else _float(groups.get("throughput")),
+        framework=pattern.framework,
+    )
+
+
+def _loss(text: str) -> float | None:
+    """The training loss that a line shows, by the surest of its names; losses of evaluations are something else."""
+    found: dict[str, float | None] = {}
+    for match in _LOSS.finditer(text):
+        found[match["name"].lower()] = _float(match["value"])
+    return next((found[name] for name in _LOSS_NAMES if name in found), None)
+
+
+def _int(text: str | None) -> int | None:
+    digits = (text or "").replace(",", "")
+    return int(digits) if digits.isdigit() else None
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        return float((text or "").replace(",", ""))
+    except ValueError:
+        return None
+
+
+def _compiled(name: str, pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        place = "" if error.pos is None else f" at position {error.pos}"
+        raise ValueError(f"progress {name!r}: the pattern does not compile: {error.msg}{place}") from None
