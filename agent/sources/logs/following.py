@@ -1,0 +1,222 @@
+"""The logs that are followed, and what becomes of them: new ones, renamed, replaced, given up.
+
+Each content of each file is one `Log`. A path may lead to one log while an earlier one that it led to is still read.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from agent.core.clock import Instant
+from agent.core.codec import encode
+from agent.core.facts import Event
+from agent.core.model import Json
+from agent.core.ports import LogReading
+from agent.sources.logs.log import RESTING_EVERY, Log, Saved, State
+from agent.sources.logs.rules import Rules
+from agent.sources.logs.tailer import Inode, Unreadable, is_rotation_of, look
+
+AT_ONCE = 16 * 1024 * 1024
+"""Bytes read in one look at all logs."""
+AT_ONCE_PER_LOG = 4 * 1024 * 1024
+OPEN_AT_MOST = 256
+"""Descriptors held; beyond that those of the logs that have rested longest are let go."""
+RETRY_EVERY = 10.0
+"""Seconds after which a path that is not followed is looked at again."""
+CHECKPOINT_EVERY = 5.0
+"""Seconds between two checkpoints of one log without events."""
+
+
+class Following:
+    """The followed logs by identity. `unreadable`: paths that are there but cannot be read, with the reason."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.logs: dict[str, Log] = {}
+        self.unreadable: dict[str, str] = {}
+        self.bytes = 0
+        self.suppressed = 0
+        self._rules = rules
+        self._paths: frozenset[str] = frozenset()
+        self._wanted: frozenset[str] = frozenset()
+        self._vacant: set[str] = set()
+        self._skip_until: dict[str, float] = {}
+        self._changed: dict[str, float] = {}
+        self._kept: dict[str, Json] = {}
+        self._looked: list[Log] = []
+        self._events: list[Event] = []
+        self._left = 0
+
+    def restore(self, saved: Mapping[str, Saved], now: Instant) -> None:
+        """Follow again what a checkpoint tells of."""
+        for file, item in saved.items():
+            self.logs[file] = Log.restore(self._rules, file, item, now)
+            self._kept[file] = encode(item)
+
+    def choose(self, paths: Iterable[str], wanted: frozenset[str]) -> None:
+        """Say which paths are logs; those that lead to no followed log yet will be looked at.
+
+        Where several paths lead to one file, it goes by the one in `wanted`.
+        """
+        self._paths = frozenset(paths) | wanted
+        self._wanted = wanted
+        held = {log.path for log in self.logs.values() if not log.moved}
+        self._vacant = set(self._paths - held)
+        self._skip_until = {path: until for path, until in self._skip_until.items() if path in self._vacant}
+        self.unreadable = {path: reason for path, reason in self.unreadable.items() if path in self._paths}
+
+    def look(self, now: Instant, urgent: Collection[str], *, at_end: bool) -> tuple[list[Event], list[LogReading]]:
+        """Look at every log that is due, then at paths that lead to none; bounded by `AT_ONCE`.
+
+        `at_end`: begin new logs at their end.
+        """
+        self._looked, self._events, self._left = [], [], AT_ONCE
+        for log in self._due(now, urgent):
+            if self._left > 0:
+                self._look_at(log, now, urgent)
+        for path in sorted(self._vacant, key=lambda path: (path not in self._wanted, path)):
+            if self._skip_until.get(path, 0.0) <= now.monotonic:
+                self._begin(path, now, urgent, at_end=at_end)
+        self._let_go()
+        return self._events, self._readings()
+
+    def checkpoint(self, now: Instant) -> dict[str, Json | None]:
+        """What to keep of logs that have changed: at once with events, else from time to time."""
+        entries: dict[str, Json | None] = {file: None for file in self._kept if file not in self.logs}
+        for file, since in list(self._changed.items()):
+            if file not in self.logs:
+                del self._changed[file]
+            elif now.monotonic >= since:
+                entries[file] = encode(self.logs[file].saved())
+                del self._changed[file]
+        for file, entry in entries.items():
+            if entry is None:
+                del self._kept[file]
+            else:
+                self._kept[file] = entry
+        return entries
+
+    def due_in(self, now: Instant) -> float:
+        """Seconds until a log is to be looked at again; 0 while one waits to be read on."""
+        times = (log.due for log in self.logs.values())
+        return max(0.0, min(times, default=now.monotonic + RESTING_EVERY) - now.monotonic)
+
+    @property
+    def lag(self) -> int:
+        """Bytes that wait to be read."""
+        return sum(max(0, log.tail.size - log.tail.offset) for log in self.logs.values() if not log.ended)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for log in self.logs.values():
+            log.close()
+
+    # One log.
+
+    def _due(self, now: Instant, urgent: Collection[str]) -> list[Log]:
+        """Logs to look at now: those that someone waits for first, then those that have waited longest."""
+        due = [log for log in self.logs.values() if log.due <= now.monotonic or log.path in urgent]
+        return sorted(due, key=lambda log: (log.path not in urgent, log.due))
+
+    def _look_at(self, log: Log, now: Instant, urgent: Collection[str]) -> None:
+        try:
+            looked = log.look(now, min(self._left, AT_ONCE_PER_LOG), urgent=log.path in urgent)
+        except Unreadable as reason:
+            self.unreadable[log.path] = str(reason)
+            log.due = now.monotonic + RESTING_EVERY
+            return
+        self.unreadable.pop(log.path, None)
+        self._left -= looked.size
+        self.bytes += looked.size
+        self._tell(log, looked.events, now, changed=looked.size > 0)
+        if looked.state is State.REPLACED:
+            self._replaced(log, now, urgent)
+        elif looked.state is State.GONE or (log.expired(now) and log.tail.path not in self._paths):
+            self._give_up(log, now)
+        else:
+            self._looked.append(log)
+            if looked.state is State.MOVED:
+                self._vacate(log.path)
+
+    def _tell(self, log: Log, events: Collection[Event], now: Instant, *, changed: bool) -> None:
+        self._events += events
+        if events or log.file not in self._kept:
+            self._changed[log.file] = now.monotonic
+        elif changed:
+            self._changed.setdefault(log.file, now.monotonic + CHECKPOINT_EVERY)
+
+    def _replaced(self, log: Log, now: Instant, urgent: Collection[str]) -> None:
+        """The content of a followed file is another: the old one may live on in a copy, the new one is new."""
+        held = not log.moved
+        if held and log.take_copy():
+            log.due = now.monotonic
+            self._look_at(log, now, urgent)
+        else:
+            self._give_up(log, now)
+        if held:
+            self._begin(log.path, now, urgent, at_end=False)
+
+    def _give_up(self, log: Log, now: Instant) -> None:
+        self._events += log.finish(now)
+        self.suppressed += log.suppressed
+        self.logs.pop(log.file, None)
+        self._vacate(log.path)
+
+    def _vacate(self, path: str) -> None:
+        """A path leads to no followed log any more; what it leads to now is new."""
+        held = any(log.path == path and not log.moved for log in self.logs.values())
+        if path in self._paths and not held and path not in self._vacant:
+            self._vacant.add(path)
+
+    def _begin(self, path: str, now: Instant, urgent: Collection[str], *, at_end: bool) -> None:
+        """Follow what a path leads to, if that is a log and none that is followed already."""
+        self._skip_until[path] = now.monotonic + (0.0 if path in urgent else RETRY_EVERY)
+        try:
+            status = look(path)
+            self.unreadable.pop(path, None)
+            if status is None:
+                self._skip_until[path] = now.monotonic + RESTING_EVERY
+                return
+            if self._known(path, Inode.of(status)) or self._is_rotation(path):
+                return
+            log = Log.begin(self._rules, path, status, now, at_end=at_end)
+        except Unreadable as reason:
+            self.unreadable[path] = str(reason)
+            return
+        self.logs[log.file] = log
+        self._vacant.discard(path)
+        self._skip_until.pop(path, None)
+        if self._left > 0:
+            self._look_at(log, now, urgent)
+
+    def _known(self, path: str, inode: Inode) -> bool:
+        """Whether a file is followed already, be it under another name."""
+        log = next((log for log in self.logs.values() if log.tail.inode == inode), None)
+        if log is not None and path in self._wanted and log.path not in self._wanted:
+            log.rename(path)
+            self._vacant.discard(path)
+        return log is not None
+
+    def _is_rotation(self, path: str) -> bool:
+        """Whether a path is named as a rotation of another log here. Such a copy was read under its old name."""
+        name, folder = Path(path).name, Path(path).parent
+        beside = (Path(other) for other in self._paths if other != path)
+        return any(other.parent == folder and is_rotation_of(name, other.name) for other in beside)
+
+    # All logs.
+
+    def _readings(self) -> list[LogReading]:
+        """One reading for each path: where a path has led to several logs, the one that grew last."""
+        latest: dict[str, Log] = {}
+        for log in self._looked:
+            rival = latest.get(log.path)
+            if rival is None or (log.grown_at, not log.moved) > (rival.grown_at, not rival.moved):
+                latest[log.path] = log
+        return [log.reading() for log in latest.values() if log.file in self.logs]
+
+    def _let_go(self) -> None:
+        """Hold no more descriptors than allowed. Those that alone lead to a deleted file go last."""
+        if len(self.logs) <= OPEN_AT_MOST:
+            return
+        opened = [log for log in self.logs.values() if log.tail.opened]
+        opened.sort(key=lambda log: (log.moved, log.grown_at))
+        for log in opened[: max(0, len(opened) - OPEN_AT_MOST)]:
+            log.close()

@@ -1,0 +1,289 @@
+"""One followed log: a file's bytes through its scanner, with its timetable and what its checkpoint keeps.
+
+Knows one content of one file; what takes its place at the same path is another `Log`.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from pathlib import Path
+
+from agent.core.clock import Instant
+from agent.core.facts import Event, LogFinding, Progress, TrainingSeen, event_id
+from agent.core.ports import LogReading
+from agent.core.progress import same
+from agent.core.runs import Run
+from agent.sources.logs.recogniser import Place
+from agent.sources.logs.rules import Rules
+from agent.sources.logs.scanner import LogScanner, Noticed
+from agent.sources.logs.tailer import READ_AT_ONCE, Inode, Tail, digest, find_copy, find_inode, look
+
+GROWING_EVERY = 0.2
+"""Seconds between looks at a log that grows."""
+RESTING_EVERY = 2.0
+REST = 2.0
+"""Seconds without growth after which a log rests, and what is unfinished in it is told as it stands."""
+OPEN_FOR = 60.0
+"""Seconds without growth after which the descriptor is let go, so that deleting the log frees its disk."""
+LINGER_DELETED = 60.0
+"""Seconds without growth after which a deleted log is given up: its writer may still hold it."""
+LINGER_MOVED = 86_400.0
+"""The same for one that was renamed, or whose link now leads elsewhere: its writer may go on for days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a checkpoint keeps of a log. `path`: as it is watched; `at`: the name that led to the file last."""
+
+    path: str
+    at: str
+    inode: str
+    copied: bool
+    offset: int
+    line: int
+    tail: str
+    run: Run
+    progress: Progress | None = None
+    progress_at: int | None = None
+
+
+class State(Enum):
+    """What a look found of the file."""
+
+    THERE = auto()
+    MOVED = auto()
+    """The path names another file, or none; this one is still followed."""
+    REPLACED = auto()
+    """The content is another: truncated, rewritten, or an inode number used again."""
+    GONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The outcome of one look: the state, the events, and how many bytes were read."""
+
+    state: State
+    events: tuple[Event, ...] = ()
+    size: int = 0
+
+
+class Log:
+    """A log that is followed. `file` is its identity: device, inode, and when this content was first seen."""
+
+    def __init__(self, rules: Rules, path: str, file: str, tail: Tail, now: Instant) -> None:
+        self.path = path
+        self.file = file
+        self.tail = tail
+        self.moved = False
+        """Whether `path` no longer leads here."""
+        self.copied = False
+        """Whether this is what a rotation copied away before truncating."""
+        self.due = now.monotonic
+        self.grown_at = now.monotonic
+        self.progress_at: int | None = None
+        self._rules = rules
+        self._scanner: LogScanner | None = None
+        self._saved: Saved | None = None
+        self._ended_as: tuple[int, int] | None = None
+        """Size and modification time with which the file was read to its end."""
+
+    @classmethod
+    def begin(cls, rules: Rules, path: str, status: os.stat_result, now: Instant, *, at_end: bool) -> "Log":
+        """Follow a file that was not known, from its end or its beginning. Raises Unreadable."""
+        inode = Inode.of(status)
+        tail = Tail(str(Path(path).resolve()), inode, status.st_size if at_end else 0)
+        tail.open()
+        tail.skip_hole()
+        log = cls(rules, path, f"{inode}:{now.wall}", tail, now)
+        log._scan_from(Place(tail.offset, tail.offset, tail.before(tail.offset)))
+        return log
+
+    @classmethod
+    def restore(cls, rules: Rules, file: str, saved: Saved, now: Instant) -> "Log":
+        """Follow a file again from its checkpoint; what it holds is verified at the first look.
+
+        Raises ValueError if the inode cannot be read.
+        """
+        log = cls(rules, saved.path, file, Tail(saved.at, Inode.parse(saved.inode), saved.offset), now)
+        log.moved = log.copied = saved.copied
+        log.progress_at = saved.progress_at
+        log._saved = saved
+        return log
+
+    @property
+    def progress(self) -> Progress | None:
+        """The last progress that it shows."""
+        return self._scanner.progress if self._scanner is not None else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was read to its end at the last look."""
+        return self._ended_as is not None
+
+    @property
+    def suppressed(self) -> int:
+        """Findings that were too many to tell."""
+        return self._scanner.suppressed if self._scanner is not None else 0
+
+    def look(self, now: Instant, limit: int, *, urgent: bool) -> Looked:
+        """Read what was added, at most `limit` bytes. Raises Unreadable."""
+        status = self._status()
+        if status is None:
+            return Looked(State.GONE)
+        scanner = self._scanner if self._scanner is not None else self._verify(status)
+        if scanner is None:
+            return Looked(State.REPLACED)
+        before, size = scanner.progress, 0
+        noticed: list[Noticed] = []
+        if (status.st_size, status.st_mtime_ns) != self._ended_as:
+            size = self._read(scanner, status, limit, noticed)
+            if size < 0:
+                return Looked(State.REPLACED)
+        noticed += self._settle(scanner, now, size, urgent=urgent)
+        if not same(before, scanner.progress):
+            self.progress_at = now.wall
+        self._plan(now)
+        return Looked(State.MOVED if self.moved else State.THERE, self._events(noticed, now), size)
+
+    def finish(self, now: Instant) -> tuple[Event, ...]:
+        """Tell what is unfinished: nothing more will come."""
+        self.close()
+        return self._events(self._scanner.settle(blocks=True), now) if self._scanner is not None else ()
+
+    def take_copy(self) -> bool:
+        """After a truncation, go on in the copy that a rotation made before it; False if there is none."""
+        known = digest(self._scanner.tail) if self._scanner is not None else ""
+        known = self._saved.tail if self._saved is not None else known
+        copy = find_copy(self.tail.path, self.tail.offset, known)
+        if copy is None:
+            return False
+        self.close()
+        self.tail = Tail(copy[0], copy[1], self.tail.offset)
+        self.moved = self.copied = True
+        self._ended_as = None
+        return True
+
+    def expired(self, now: Instant) -> bool:
+        """Whether a log to which no path leads has rested long enough to be given up."""
+        if not (self.moved and self.ended):
+            return False
+        status = self.tail.status()
+        linger = LINGER_DELETED if status is not None and status.st_nlink == 0 else LINGER_MOVED
+        return now.monotonic - self.grown_at >= (REST if self.copied else linger)
+
+    def rename(self, path: str) -> None:
+        """Go by another path that leads to the same file."""
+        self.path = path
+        if self._scanner is not None:
+            self._scanner.path = path
+
+    def close(self) -> None:
+        """Let go of the descriptor; the next look opens the file again."""
+        self.tail.close()
+
+    def reading(self) -> LogReading:
+        """How far it has been read."""
+        offset = self.tail.size if self.ended else self.tail.offset
+        return LogReading(self.path, self.file, offset, self.tail.size, self.progress, self.progress_at)
+
+    def saved(self) -> Saved | None:
+        """What to keep; None before the first look."""
+        if self._scanner is None:
+            return None
+        place = self._scanner.place
+        return Saved(
+            path=self.path,
+            at=self.tail.path,
+            inode=str(self.tail.inode),
+            copied=self.copied,
+            offset=place.offset,
+            line=place.line,
+            tail=digest(place.tail),
+            run=self._scanner.run,
+            progress=self._scanner.progress,
+            progress_at=self.progress_at,
+        )
+
+    def _status(self) -> os.stat_result | None:
+        """Ask the file, by its path if that still leads here, else by its descriptor or by the name it has now."""
+        if not self.copied:
+            status = look(self.path)
+            self.moved = status is None or Inode.of(status) != self.tail.inode
+            if not self.moved:
+                return status
+        return self.tail.status() or self._status_elsewhere()
+
+    def _status_elsewhere(self) -> os.stat_result | None:
+        status = look(self.tail.path)
+        if status is not None and Inode.of(status) == self.tail.inode:
+            return status
+        found = find_inode(str(Path(self.tail.path).parent), self.tail.inode)
+        if found is None:
+            return None
+        self.tail.path = found
+        return look(found)
+
+    def _verify(self, status: os.stat_result) -> LogScanner | None:
+        """At the first look after a restart: None if the file no longer holds what the checkpoint says."""
+        saved = self._saved
+        assert saved is not None
+        if status.st_size < saved.offset:
+            return None
+        before = self.tail.before(saved.offset)
+        if digest(before) != saved.tail:
+            return None
+        self._saved = None
+        return self._scan_from(Place(saved.offset, saved.line, before), saved.run, saved.progress)
+
+    def _read(self, scanner: LogScanner, status: os.stat_result, limit: int, noticed: list[Noticed]) -> int:
+        """Feed what was added to the scanner; returns the bytes read, -1 if the content was replaced."""
+        self.tail.size = status.st_size
+        self._ended_as = None
+        if status.st_size < self.tail.offset:
+            return -1
+        size, data = 0, b"?"
+        while data and size < limit:
+            piece = self.tail.read(scanner.tail, min(READ_AT_ONCE, limit - size))
+            if piece is None:
+                return size or -1
+            data = piece
+            size += len(data)
+            noticed += scanner.feed(data) if data else []
+            if not data or self.tail.offset >= self.tail.size:
+                self._ended_as = (status.st_size, status.st_mtime_ns)
+                break
+        return size
+
+    def _settle(self, scanner: LogScanner, now: Instant, size: int, *, urgent: bool) -> list[Noticed]:
+        """Tell what is unfinished once the log rests, or its line alone where someone waits for the last words."""
+        if size:
+            self.grown_at = now.monotonic
+        rests = now.monotonic - self.grown_at >= REST
+        if not (self.ended and scanner.unsettled and (rests or urgent)):
+            return []
+        return scanner.settle(blocks=rests)
+
+    def _scan_from(self, place: Place, run: Run | None = None, progress: Progress | None = None) -> LogScanner:
+        self._scanner = LogScanner(self._rules, self.path, self.file, place, run, progress)
+        return self._scanner
+
+    def _plan(self, now: Instant) -> None:
+        """Look again soon while it grows. One that rests lets go of its descriptor, unless nothing else leads to it."""
+        rested = now.monotonic - self.grown_at
+        wait = GROWING_EVERY if rested < REST else RESTING_EVERY
+        self.due = now.monotonic + (wait if self.ended else 0.0)
+        if rested >= OPEN_FOR and not self.moved:
+            self.close()
+
+    def _events(self, noticed: list[Noticed], now: Instant) -> tuple[Event, ...]:
+        return tuple(
+            Event(event_id("logs", self.file, *item.key), "logs", now.wall, _plausible(item.fact, now.wall))
+            for item in noticed
+        )
+
+
+def _plausible(fact: LogFinding | TrainingSeen, now: int) -> LogFinding | TrainingSeen:
+    """Drop a time of writing that lies ahead: the line tells of something else, or in another time zone."""
+    if isinstance(fact, LogFinding) and fact.written_at is not None and fact.written_at > now:
+        return replace(fact, written_at=None)
+    return fact
