@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from agent import app
 from agent.cli.common import common_options, load_or_exit
 from agent.config import checks, online
 from agent.config.checks import Finding, Level
@@ -24,7 +25,7 @@ def check(ctx: click.Context, *, connect: bool, as_json: bool) -> None:
     Ends with 2 if the agent could not start or work like this, and with 1 if only a server cannot be reached.
     """
     loaded = load_or_exit(ctx)
-    findings = checks.check(loaded)
+    findings = checks.check(loaded, remarks=app.remarks)
     reached = []
     if connect and not _bad(findings):
         reached = online.check_online(loaded, partial(online.reach, context=_tls(loaded.settings.http.ca_file)))

@@ -6,14 +6,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+import psutil
 
 from agent.cli.common import Place, common_options
 from agent.config import zones
 from agent.config.locate import default_config_file, default_state_dir
 from agent.config.starter import Machine, starter
-from agent.sources import mounts
-
-MOUNT_TABLE = Path("/proc/self/mounts")
 
 
 @click.command()
@@ -52,8 +50,6 @@ def _machine(state_dir: Path) -> Machine:
 
 
 def _mounts() -> list[str]:
-    try:
-        table = mounts.parse(MOUNT_TABLE.read_bytes())
-    except OSError:
-        return []
-    return [mount.mountpoint for mount in mounts.disks(table) if Path(mount.mountpoint).is_dir()]
+    """Find where local disks are mounted; containers mount single files of them as well."""
+    places = {partition.mountpoint for partition in psutil.disk_partitions(all=False)}
+    return sorted(place for place in places if Path(place).is_dir())

@@ -46,13 +46,12 @@ class Finding:
 def check(
     loaded: Loaded,
     *,
-    slow_patterns: Callable[[Loaded], Iterable[str]] = lambda _: (),
+    remarks: Callable[[Loaded], Iterable[tuple[str, str]]] = lambda _: (),
     find_zone: Callable[[str], object] = zones.zone,
 ) -> list[Finding]:
     """Find everything worth telling, gravest first.
 
-    `slow_patterns` lists the ids of the user's patterns that the bulk scanner cannot take; `find_zone` looks a time
-    zone up and raises ValueError.
+    `remarks` are what sources have to say, as key and text; `find_zone` looks a time zone up and raises ValueError.
     """
     findings = [
         *_zone_database(find_zone),
@@ -62,7 +61,8 @@ def check(
         *_server(loaded),
         *_channels(loaded),
         *_takers(loaded),
-        *_logs(loaded, slow_patterns(loaded)),
+        *_logs(loaded),
+        *(Finding(Level.WARNING, f"{key}: {text}") for key, text in remarks(loaded)),
         *(Finding(Level.WARNING, text) for text in loaded.warnings),
     ]
     return sorted(findings, key=lambda finding: list(Level).index(finding.level))
@@ -117,8 +117,7 @@ def _watched_folders(loaded: Loaded) -> list[Path]:
 
 def _log_globs(loaded: Loaded) -> list[str]:
     logs = getattr(loaded.settings.sources, "logs", None)
-    jobs = (job.log for job in loaded.settings.jobs.job)
-    return [*map(str, getattr(logs, "paths", ())), *(glob for glob in jobs if glob)]
+    return [*getattr(logs, "paths", ()), *(job.log for job in loaded.settings.jobs.job)]
 
 
 def _fixed_part(glob: str) -> Path:
@@ -195,9 +194,6 @@ def _recipient(name: str, config: BaseModel) -> Recipient:
     )
 
 
-def _logs(loaded: Loaded, slow: Iterable[str]) -> Iterator[Finding]:
+def _logs(loaded: Loaded) -> Iterator[Finding]:
     if not _log_globs(loaded):
         yield Finding(Level.NOTE, "sources.logs.paths: no log is watched, except those of jobs started by `exec --log`")
-    for pattern in slow:
-        text = f"the pattern {pattern} needs look-around or back-references, so it is matched line by line"
-        yield Finding(Level.NOTE, f"sources.logs: {text}, which is slower")

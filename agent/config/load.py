@@ -191,7 +191,7 @@ def _folders(settings: Settings, layers: Sequence[Layer]) -> Iterator[Problem]:
     globs: list[tuple[KeyPath, str]] = [
         (("sources", "logs", "paths", index), path) for index, path in enumerate(getattr(logs, "paths", ()))
     ]
-    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job) if job.log]
+    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job)]
     for key, path in globs:
         if Path(path).expanduser().is_dir():
             expected = f'expected files, such as "{path.rstrip("/")}/*.log"'

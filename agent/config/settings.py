@@ -19,7 +19,6 @@ from pydantic import (
     PlainValidator,
     SerializeAsAny,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -39,6 +38,13 @@ def _absolute(path: Path) -> Path:
     path = path.expanduser()
     if not path.is_absolute():
         raise ValueError(f'found "{path}", expected an absolute path')
+    return path
+
+
+def _glob(path: str) -> str:
+    path = str(Path(path).expanduser()) if path.startswith("~") else path
+    if not path.startswith("/"):
+        raise ValueError(f'found "{path}", expected an absolute path or pattern')
     return path
 
 
@@ -92,8 +98,6 @@ class AgentTable(Table):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     include_paths: bool = False
-    include_command: bool = False
-    include_user: bool = False
 
 
 class ServerTable(Table):
@@ -123,19 +127,12 @@ class StoreTable(Table):
 
 
 class JobTable(Table):
-    """`[[jobs.job]]`: a job that the user describes; found by its log, its pid file, or both."""
+    """`[[jobs.job]]`: a job that the user describes, known by its log."""
 
     name: str = Field(min_length=1)
-    log: str | None = None
-    pid_file: AbsolutePath | None = None
+    log: Annotated[str, AfterValidator(_glob)]
     model: str | None = None
-    link: str | None = None
-
-    @model_validator(mode="after")
-    def _findable(self) -> "JobTable":
-        if self.log is None and self.pid_file is None:
-            raise ValueError('found neither "log" nor "pid_file", expected at least one of them')
-        return self
+    link: str | None = Field(default=None, pattern="^https?://")
 
 
 class JobsTable(Table):

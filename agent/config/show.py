@@ -16,7 +16,7 @@ from agent.config.load import Loaded
 from agent.config.shape import fields, read_by
 from agent.core.model import Json
 from agent.core.redact import MASK, Secret
-from agent.core.units import SECONDS, parse_duration
+from agent.core.units import BYTES, SECONDS, parse_duration, parse_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ def _leaves(value: Json, path: KeyPath, field: FieldInfo | None = None) -> Itera
 def _plain(value: Json, field: FieldInfo | None) -> Json:
     """Turn a leaf into what TOML and JSON know, spelled as a user would."""
     if field is not None and isinstance(value, float) and read_by(field, parse_duration):
-        return _duration(value)
+        return _in_units(value, {unit: size for unit, size in SECONDS.items() if unit != "w"}, "s")
+    if field is not None and isinstance(value, int) and read_by(field, parse_size):
+        return _in_units(value, {unit: size for unit, size in BYTES.items() if unit.endswith("iB")}, "B")
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, (IntEnum, Path)):
@@ -99,12 +101,12 @@ def _plain(value: Json, field: FieldInfo | None) -> Json:
     return value
 
 
-def _duration(seconds: float) -> str:
-    """Write a duration in its largest whole unit."""
-    for unit, length in sorted(SECONDS.items(), key=lambda item: -item[1]):
-        if unit != "w" and seconds >= length and seconds % length == 0:
-            return f"{seconds / length:.0f}{unit}"
-    return f"{seconds:g}s"
+def _in_units(value: float, units: Mapping[str, float], smallest: str) -> str:
+    """Write a quantity in the largest unit that leaves no fraction."""
+    for unit, size in sorted(units.items(), key=lambda item: -item[1]):
+        if value >= size and value % size == 0:
+            return f"{value / size:.0f}{unit}"
+    return f"{value:g}{smallest}"
 
 
 def _header(table: KeyPath) -> str:

@@ -112,9 +112,9 @@ def test_a_missing_zone_database(place):
     ]
 
 
-def test_patterns_that_the_bulk_scanner_cannot_take(place):
-    texts = told(place, TWO, Level.NOTE, slow_patterns=lambda _: ["my_pattern"])
-    assert any("the pattern my_pattern needs look-around or back-references" in text for text in texts)
+def test_what_sources_remark_is_told_with_its_key(place):
+    remarks = [("sources.logs.signatures[0]", "mine is tried only on lines that others point to")]
+    assert told(place, TWO, remarks=lambda _: remarks) == [": ".join(remarks[0])]
 
 
 def test_the_gravest_finding_comes_first(place):

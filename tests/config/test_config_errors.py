@@ -49,7 +49,11 @@ def problems(place, text, **environ):
         ),
         (
             "[[jobs.job]]\nname = 'a'\nlog = '/x/*.log'\n[[jobs.job]]\nname = 'b'",
-            '4: jobs.job[1]: found neither "log" nor "pid_file", expected at least one of them',
+            "4: jobs.job[1].log: missing, expected a value",
+        ),
+        (
+            "[[jobs.job]]\nname = 'a'\nlog = 'here.log'",
+            '3: jobs.job[0].log: found "here.log", expected an absolute path or pattern',
         ),
         (
             "[http]\nproxy = 'https://user:pass@proxy'",

@@ -37,6 +37,8 @@ def general(path, types):
 
 
 KEYS = keys(app.schema())
+OWN = {"sources.logs.signatures", "sources.logs.progress"}
+"""Lists that are empty by default, and shown by an example."""
 
 
 def test_as_it_stands_it_changes_nothing(tmp_path):
@@ -57,9 +59,18 @@ def test_every_key_is_shown(everything):
 def test_defaults_are_told_right(everything, tmp_path):
     empty = {row.key: row.value for row in rows(loaded("", tmp_path))}
     shown = {row.key: row.value for row in rows(everything)}
-    free = {"agent.node", "agent.labels", "agent.state_dir", "agent.spool_dir", "jobs.job"}
+    free = {"agent.node", "agent.labels", "agent.state_dir", "agent.spool_dir", "jobs.job", *OWN}
     told = {key: value for key, value in empty.items() if value is not None and not key.startswith("channels.")}
     assert {key for key, value in told.items() if shown.get(key) != value} - free == set()
+
+
+def test_defaults_of_repeated_tables_are_told_right(everything):
+    settings = everything.settings
+    for table in (*settings.channels.values(), *settings.alerts.values()):
+        for name, field in type(table).model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            if default is not None and default != {} and not field.is_required():
+                assert getattr(table, name) == default, name
 
 
 def test_every_key_has_a_reason():
