@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,16 @@ from agent.core.message import Message
 from agent.core.model import Alert, Delivery
 from agent.core.policy.model import Recipient
 from agent.core.ports import Source
+from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import WHY, Compose, Outlet
+from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.records import Showing
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
+from agent.sources.logs.settings import remarks as log_remarks
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.logs.watcher import LogSource
 from agent.sources.spool import SpoolSource
@@ -76,7 +80,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
 def describe(job: Job, loaded: Loaded) -> Job:
     """Complete a new job from the first `[[jobs.job]]` table whose log pattern matches its log."""
     for table in loaded.settings.jobs.job:
-        if job.log is not None and fnmatchcase(job.log, table.log):
+        if job.log is not None and table.log is not None and fnmatchcase(job.log, table.log):
             return replace(job, name=table.name, model=table.model, link=table.link)
     return job
 
@@ -87,7 +91,8 @@ def tools(loaded: Loaded, redactor: Redactor, clock: Clock) -> "Tools":
     from agent.channels.shared.http import Client, HttpSettings
 
     http = loaded.settings.http
-    return Tools(Client(HttpSettings(http.proxy, http.ca_file), clock), clock, redactor, sys.stdout.write)
+    agent_name = f"gpuwarden/{version('gpuwarden')}"
+    return Tools(Client(HttpSettings(http.proxy, http.ca_file, agent_name), clock), clock, redactor, _print)
 
 
 def outlet(name: str, loaded: Loaded, equipment: "Tools") -> Outlet:
@@ -95,6 +100,14 @@ def outlet(name: str, loaded: Loaded, equipment: "Tools") -> Outlet:
     config = _common(loaded.settings.channels[name])
     channel = _channel_module(config.type).Channel(name, config, equipment)
     return Outlet(name, config.type, channel, config.timeout)
+
+
+def showing(loaded: Loaded, environ: Mapping[str, str]) -> Showing:
+    """What the configuration says about showing alerts to who asks."""
+    agent = loaded.settings.agent
+    return Showing(
+        agent.node, recipients(loaded), Redactor(loaded.secrets), resolve(agent.timezone, environ), agent.include_paths
+    )
 
 
 def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str, str]) -> Compose:
@@ -126,6 +139,11 @@ def fixed_changes(before: Loaded, after: Loaded) -> tuple[str, ...]:
     return tuple(key for key, (one, other) in pairs.items() if one != other)
 
 
+def remarks(loaded: Loaded) -> Iterable[tuple[str, str]]:
+    """What `check` should tell of the sources' settings: key and text."""
+    return log_remarks(loaded.settings.source("logs", LogsConfig))
+
+
 def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
@@ -150,6 +168,11 @@ def _logs(loaded: Loaded) -> LogsConfig:
     config = loaded.settings.source("logs", LogsConfig)
     paths = (*config.paths, *(table.log for table in loaded.settings.jobs.job))
     return config.model_copy(update={"paths": tuple(dict.fromkeys(paths))})
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _channel_module(kind: str) -> ModuleType:

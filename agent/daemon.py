@@ -4,6 +4,7 @@ Whatever cannot be had (the state directory, the port, a readable database) is a
 """
 
 import logging
+import sqlite3
 import time
 import uuid
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
+from agent.runtime.records import Records
 from agent.runtime.signals import Signals
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
@@ -111,9 +113,13 @@ class Daemon:
         release = version("gpuwarden")
         self._board = Board()
         self._supervisor = Supervisor(self._board, self._clock)
-        self._view = AgentView(self._board, self._directory.connect, self._clock, lambda: self._loaded, release)
-        self._metrics = Metrics(release, self._board, self._view.snapshot, lambda: self._logging.dropped)
-        self._view.page = self._metrics.page
+        showing = app.showing(self._loaded, self._place.environ)
+        self._records = Records(self._directory.connect, self._clock, showing)
+        self._metrics = Metrics(release, self._board, self._records.snapshot, lambda: self._logging.dropped)
+        self._view = AgentView(
+            self._records, self._board, self._clock, lambda openmetrics: self._metrics.page(openmetrics=openmetrics),
+            version=release,
+        )  # fmt: skip
         self._parts = Parts(
             self._clock, self._board, self._metrics, self._directory, self._supervisor, uuid.uuid4().hex
         )
@@ -158,7 +164,15 @@ class Daemon:
             event(_log, logging.WARNING, "the clock was set", seconds=round(jump / SECOND))
         if self._status_due(now.monotonic) and self._progressing(now):
             self._service.watchdog()
-            self._service.status(self._view.summary())
+            self._service.status(self._summary())
+
+    def _summary(self) -> str:
+        """One line for `systemctl status`."""
+        reasons = self._view.ready()
+        if reasons:
+            return "; ".join(reasons)
+        disks = len({sample.labels.get("mountpoint") for sample in self._board.samples_of("disk")})
+        return f"watching {disks} disks and {len(self._board.logs())} logs"
 
     def _progressing(self, now: Instant) -> bool:
         """Whether the evaluator finishes its rounds: that, and no driver or vendor, is what the watchdog watches."""
@@ -194,6 +208,7 @@ class Daemon:
         self._secret_stamps = _stamps(loaded)
         self._logging.set_level(loaded.settings.agent.log_level)
         self._policy = app.evaluator_settings(loaded)
+        self._records.reconfigure(app.showing(loaded, self._place.environ))
         self._lift_suspensions()
         self._roster.adopt(loaded)
         self._parts.announce(item.name for item in self._policy.recipients)
@@ -201,10 +216,7 @@ class Daemon:
     def _lift_suspensions(self) -> None:
         """Try every channel anew: whoever loads a configuration may have put right what suspended one."""
         with self._directory.connect() as database:
-            for state in database.read(ledger.channel_states).values():
-                lifted = retry.lifted(state)
-                if lifted != state:
-                    database.write(lambda conn, lifted=lifted: ledger.save_channel_state(conn, lifted))
+            database.write(_lift_suspensions)
 
     def _stop(self) -> None:
         self._service.stopping()
@@ -219,6 +231,11 @@ class Daemon:
 
     def _clean(self, text: str) -> str:
         return self._redactor.clean(text)
+
+
+def _lift_suspensions(conn: sqlite3.Connection) -> None:
+    for state in ledger.channel_states(conn).values():
+        ledger.save_channel_state(conn, retry.lifted(state))
 
 
 def _stamps(loaded: Loaded) -> Mapping[Path, tuple[int, int] | None]:

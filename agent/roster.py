@@ -43,7 +43,7 @@ class Roster:
 
     def _adopt_channels(self, loaded: Loaded) -> None:
         wanted = {item.name: _channel_settings(item.name, loaded) for item in app.recipients(loaded)}
-        self._parts.metrics.init_channels({name: loaded.settings.channels[name].type for name in wanted})
+        self._parts.metrics.init_channels({item.name: item.type for item in app.recipients(loaded)})
         for name in [name for name, settings in self._channels.items() if wanted.get(name) != settings]:
             self._parts.supervisor.remove(NOTIFIER + name)
             del self._channels[name]

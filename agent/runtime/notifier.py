@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
-from agent.core.message import Message
+from agent.core.message import Message, fallback
 from agent.core.model import Alert, ChannelState, Delivery, DeliveryState, Ledger, NotificationKind
-from agent.core.ports import Channel, Receipt, SendError
+from agent.core.ports import Channel, Receipt, SendError, SendErrorKind
+from agent.core.record import WHY
 from agent.core.retry import Settled
 from agent.runtime.direct import DirectQueue
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.runtime.worker import Next
+from agent.runtime.worker import Next, attempt
 from agent.store import alerts, ledger, outbox
 from agent.store.database import Database
 from agent.store.errors import StoreError
@@ -35,7 +36,7 @@ NOT_DURABLE = "not durable: the state disk is full"
 _log = logging.getLogger(__name__)
 
 Compose = Callable[[Alert, Delivery, str | None, int], Message]
-"""(alert as it stands, delivery, provider's reference, now) to message; never raises."""
+"""(alert as it stands, delivery, provider's reference, now) to message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,23 @@ class Notifier:
             self._succeed(row, receipt)
 
     def _send(self, row: Delivery, mark: str | None = None) -> Receipt:
+        """Render and send. A fault in rendering degrades to the built-in text. Raises SendError."""
         alert, told = self._current(row) if mark is None else (row.snapshot, None)
-        message = self._compose(alert, row, told.provider_ref if told else None, self._clock.now().wall)
-        if mark is not None:
-            message = replace(message, footer=f"{message.footer} · {mark}")
+        reference = told.provider_ref if told else None
+        now = self._clock.now().wall
+        result = attempt(lambda: self._post(row, _marked(self._compose(alert, row, reference, now), mark)))
+        if isinstance(result, Exception) and not isinstance(result, SendError):
+            event(_log, logging.ERROR, "a message could not be rendered", error=result, delivery=row.id)
+            self._metrics.failed(self._outlet.name, self._outlet.type, "render_error", dead=False)
+            plain = fallback(alert, row.kind, now=now, reason=WHY[row.kind], node=alert.labels.get("node", "?"))
+            result = attempt(lambda: self._post(row, _marked(plain, mark)))
+        if isinstance(result, Receipt):
+            return result
+        if isinstance(result, SendError):
+            raise result
+        raise SendError(SendErrorKind.REJECTED, "the message could not be rendered", reason="render_error")
+
+    def _post(self, row: Delivery, message: Message) -> Receipt:
         started = self._clock.now().monotonic
         try:
             return self._outlet.channel.send(message, row.id)
@@ -200,6 +214,10 @@ class Notifier:
 
     def _state(self, conn: sqlite3.Connection) -> ChannelState:
         return ledger.channel_states(conn).get(self._outlet.name, ChannelState(self._outlet.name))
+
+
+def _marked(message: Message, mark: str | None) -> Message:
+    return message if mark is None else replace(message, footer=f"{message.footer} · {mark}")
 
 
 def accepted(before: Ledger, row: Delivery, receipt: Receipt, now: int) -> Ledger:

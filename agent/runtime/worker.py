@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from agent.core.clock import Clock, Instant
 from agent.runtime.bell import Bell
@@ -34,6 +35,7 @@ class Next:
     watch: tuple[int, ...] = ()
 
 
+T = TypeVar("T")
 Step = Callable[[Instant], Next]
 
 
@@ -101,12 +103,10 @@ class Worker:
 
     def _survives(self, act: Callable[[], None]) -> bool:
         """Act, and tell whether it went well; a failure is logged and kept on the board."""
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001 - the one place that must outlive any fault
-            self._failed(error)
-            return False
-        return True
+        failure = attempt(act)
+        if isinstance(failure, Exception):
+            self._failed(failure)
+        return failure is None
 
     def _turn(self) -> None:
         now = self._clock.now()
@@ -131,6 +131,14 @@ class Worker:
         until = self._clock.now().monotonic + pause_after(failures)
         while not self._stopping.is_set() and (left := until - self._clock.now().monotonic) > 0:
             self._bell.wait(left)
+
+
+def attempt(act: Callable[[], T]) -> T | Exception:
+    """Act, and return what came of it: the result, or whatever was raised. Nothing else catches everything."""
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001 - the one place that must outlive any fault
+        return error
 
 
 def pause_after(failures: int) -> float:

@@ -202,8 +202,8 @@ def test_a_creation_that_was_cut_short_is_finished(path):
 
 
 def test_an_old_sqlite_is_named(monkeypatch, path):
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
-    with pytest.raises(StoreError, match=r"needs 3\.37\.0 or newer"):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 33, 0))
+    with pytest.raises(StoreError, match=r"needs 3\.34\.0 or newer"):
         Database.open(path, create=True)
 
 
