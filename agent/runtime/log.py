@@ -31,7 +31,7 @@ class Format(StrEnum):
 
 
 def event(
-    logger: logging.Logger, level: int, message: str, *, error: BaseException | None = None, **fields: Json
+    logger: logging.Logger, level: int, message: str, /, *, error: BaseException | None = None, **fields: Json
 ) -> None:
     """Log a constant sentence with its details as fields; `error` adds a traceback."""
     if logger.isEnabledFor(level):

@@ -7,7 +7,7 @@ Every combination of labels that is known in advance starts at 0, so that `rate(
 import platform
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics_format
 
@@ -55,9 +55,8 @@ class Metrics:
         self._make_alert_metrics()
         self._make_channel_metrics()
         self._make_own_metrics()
-        self._gauge("build_info", "The running agent.", ("version", "python")).labels(
-            version, platform.python_version()
-        ).set(1)
+        build = {"version": version, "python": platform.python_version()}
+        Info(f"{PREFIX}build", "The running agent.", registry=self._registry).info(build)
         self._registry.register(ScrapeCollector(board, snapshot, lambda: self._channels, dropped_lines))
 
     def init_channels(self, channels: Mapping[str, str]) -> None:
@@ -184,8 +183,8 @@ class Metrics:
     def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self._registry)
 
-    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
-        return Gauge(PREFIX + name, text, labels, registry=self._registry)
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(PREFIX + name, text, registry=self._registry)
 
     def _histogram(
         self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]
