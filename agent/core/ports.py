@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from agent.core.clock import Instant
 from agent.core.facts import Event, Progress
@@ -62,6 +62,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files and watches."""
+        ...
+
+
+@runtime_checkable
+class Consuming(Protocol):
+    """A source that does away with what it has read, and so has to know when that is safely stored."""
+
+    def committed(self) -> None:
+        """Everything returned so far is stored; called after each commit of events, by the thread that reads."""
         ...
 
 

@@ -18,8 +18,8 @@ from agent.runtime.health import Health
 UNSTORED_LIMIT = 1_000
 """The most events shown to the evaluator while the store refuses them (R-10.3)."""
 
-ProcessKey = tuple[int, int]
-"""A process by pid and start ticks."""
+ProcessKey = tuple[str, int, int]
+"""A process by boot id, pid and start ticks."""
 
 
 @dataclass(frozen=True, slots=True)

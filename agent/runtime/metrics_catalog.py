@@ -41,6 +41,7 @@ SAMPLES: Mapping[str, Entry] = {
     "log_bytes_total": Entry(Kind.COUNTER, "Bytes read from training logs."),
     "log_files": Entry(Kind.GAUGE, "Training logs that are followed."),
     "log_lag_bytes": Entry(Kind.GAUGE, "Bytes in followed logs that have not been read yet."),
+    "spool_rejected_total": Entry(Kind.COUNTER, "Files handed in that were refused or dropped."),
     "exit_status_info": Entry(Kind.INFO, "How the ends of processes are learned on this node.", ("strategy",)),
 }
 """What sources report: a sample's name is the metric's."""

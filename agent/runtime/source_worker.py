@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from agent.core.clock import Clock, Instant
-from agent.core.ports import Reading, Source, Unavailable
+from agent.core.ports import Consuming, Reading, Source, Unavailable
 from agent.runtime.board import UNSTORED_LIMIT, Board
 from agent.runtime.log import event
 from agent.runtime.uncommitted import COMMIT_INTERVAL, Uncommitted
@@ -136,6 +136,8 @@ class SourceStep:
         self._store_worked()
         if events:
             self._on_events()
+            if isinstance(self._source, Consuming):
+                self._source.committed()
         return True
 
     def _store_failed(self, error: StoreError, now: Instant) -> None:
