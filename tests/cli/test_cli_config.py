@@ -192,3 +192,13 @@ def test_a_reader_that_leaves_early_is_no_error(here):
 def test_the_frame_imports_only_what_every_command_needs():
     code = "import sys, agent.cli.main; print([n for n in ('pydantic', 'rich', 'httpx', 'psutil') if n in sys.modules])"
     assert python("-c", code).stdout == "[]\n"
+
+
+def test_a_pattern_that_does_not_compile(call, file):
+    config = file("[[sources.logs.signatures]]\nid = 'mine'\npattern = 'a(b'\n")
+    result = call("check", "--config", config)
+    assert result.exit_code == 2
+    (problem,) = result.stderr.splitlines()
+    assert problem.startswith(f"gpuwarden: {config}:1: sources.logs.signatures[0]: ")
+    assert "mine" in problem
+    assert "position" in problem
