@@ -61,7 +61,7 @@ class LogFinding:
 
     path: str
     file: str
-    """Identity of the file: device and inode, as `"dev:ino"`."""
+    """Identity of the content, as `"dev:ino:ms"`: device, inode, when first seen; inode numbers are used again."""
     offset: int
     """Byte offset of the line in the file."""
     signature: str

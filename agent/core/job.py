@@ -69,7 +69,7 @@ class Job:
     ended_at: int | None = None
     log: str | None = None
     file: str | None = None
-    """Identity of the log file, `"dev:ino"`."""
+    """Identity of the log, as in `LogFinding.file`."""
     process: Process | None = None
     exit: Exit | None = None
     """Set once the process has ended, while the last words of its log are still awaited."""
