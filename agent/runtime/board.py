@@ -63,6 +63,7 @@ class Board:
         self._wishes = Wishes()
         self._heartbeat: float | None = None
         self._trouble: StoreTrouble | None = None
+        self._store_errors = {"read": 0, "write": 0}
         self._unstored: dict[str, tuple[Event, ...]] = {}
 
     # What sources read.
@@ -181,6 +182,7 @@ class Board:
     def store_failed(self, text: str, now: Instant, *, full: bool = False) -> None:
         """The store refused a commit; the first refusal dates the trouble."""
         with self._lock:
+            self._store_errors["write"] += 1
             since = self._trouble.since if self._trouble else now.wall
             self._trouble = StoreTrouble(text, since, full)
 
@@ -193,6 +195,16 @@ class Board:
         """Why the store takes nothing; None while it does."""
         with self._lock:
             return self._trouble
+
+    def store_unread(self) -> None:
+        """The store could not be read for those who look on; that alone is no trouble for alerts."""
+        with self._lock:
+            self._store_errors["read"] += 1
+
+    def store_errors(self) -> Mapping[str, int]:
+        """How often the store refused since the start, by operation: `read` or `write`."""
+        with self._lock:
+            return dict(self._store_errors)
 
     def hold_unstored(self, source: str, events: Collection[Event]) -> None:
         """Show the events that one source could not commit, in place of those shown before."""

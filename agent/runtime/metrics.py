@@ -28,7 +28,6 @@ SUPPRESSION_REASONS = (
 )  # fmt: skip
 DEFERRAL_REASONS = ("cooldown",)
 DROP_REASONS = ("store_refuses",)
-STORE_OPERATIONS = ("read", "write")
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 DELAY_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
@@ -112,10 +111,6 @@ class Metrics:
         """A source looked at the outside."""
         self._looks.labels(collector).observe(seconds)
 
-    def store_error(self, operation: str) -> None:
-        """The store refused to `read` or to `write`."""
-        self._store_errors.labels(operation).inc()
-
     def clock_jumped(self) -> None:
         """The wall clock was set."""
         self._clock_jumps.inc()
@@ -169,9 +164,6 @@ class Metrics:
         self._looks = self._histogram(
             "collect_duration_seconds", "How long a collector's look took.", ("collector",), LOOK_BUCKETS
         )
-        self._store_errors = self._counter("state_db_errors", "Refusals of the store.", ("op",))
-        for operation in STORE_OPERATIONS:
-            self._store_errors.labels(operation)
         self._clock_jumps = self._counter("clock_jumps", "How often the wall clock was set.")
         self._reload_ok = self._gauge(
             "config_last_reload_successful", "Whether the configuration was last loaded without error."

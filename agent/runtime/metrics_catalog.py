@@ -52,6 +52,7 @@ STATE: Mapping[str, Entry] = {
         Kind.GAUGE, "When the collector last succeeded.", ("collector",)
     ),
     "log_records_dropped_total": Entry(Kind.COUNTER, "Lines of the agent's own log that could not be written."),
+    "state_db_errors_total": Entry(Kind.COUNTER, "How often the store refused.", ("op",)),
     "store_up": Entry(Kind.GAUGE, "Whether the store answered this scrape."),
     "state_db_size_bytes": Entry(Kind.GAUGE, "Size of the database file."),
     "queue_length": Entry(Kind.GAUGE, "Deliveries that wait or are being sent.", ("channel", "state")),

@@ -69,17 +69,23 @@ class ScrapeCollector(Collector):
         yield from sampled(self._board.samples())
         yield from _collecting([health for health in self._board.healths() if health.source])
         yield _family("log_records_dropped_total", {(): self._dropped_lines()})
-        try:
-            snapshot = self._snapshot()
-        except StoreError as error:
-            event(logger, logging.WARNING, "the store could not be read for the metrics", reason=str(error))
-            yield _family("store_up", {(): 0})
+        snapshot = self._stored()
+        yield _family("state_db_errors_total", {(op,): count for op, count in self._board.store_errors().items()})
+        yield _family("store_up", {(): snapshot is not None})
+        if snapshot is None:
             return
-        yield _family("store_up", {(): 1})
         yield _family("state_db_size_bytes", {(): snapshot.database_bytes})
         yield from _queues(snapshot, tuple(self._channels()))
         yield from _alerts_and_jobs(snapshot)
         yield from _training(snapshot.running, self._board.logs())
+
+    def _stored(self) -> Snapshot | None:
+        try:
+            return self._snapshot()
+        except StoreError as error:
+            self._board.store_unread()
+            event(logger, logging.WARNING, "the store could not be read for the metrics", reason=str(error))
+            return None
 
 
 def sampled(samples: Iterable[Sample]) -> Iterator[Metric]:

@@ -107,6 +107,7 @@ def test_trouble_with_the_store_is_dated_from_its_beginning():
     assert board.store_trouble() == StoreTrouble("database or disk is full", T1.wall, full=True)
     board.store_worked()
     assert board.store_trouble() is None
+    assert board.store_errors() == {"read": 0, "write": 2}
 
 
 def test_unstored_events_are_shown_in_order_of_time_and_within_a_bound():

@@ -240,6 +240,7 @@ def test_a_store_that_is_down_leaves_its_series_out_and_the_page_up(setting):
     setting.metrics.init_channels({"ops": "slack"})
     setting.error = StoreError("locked")
     assert setting.value("store_up") == 0
+    assert setting.value("state_db_errors_total", op="read") == 2
     assert setting.value("queue_length", channel="ops", state="queued") is None
     assert setting.value("notifications_total", channel="ops", integration="slack") == 0
 
