@@ -23,7 +23,7 @@ TEXT_LIMIT = 4_000
 SUMMARY_LIMIT = 500
 """Characters of the text in a phone's notification."""
 MOST_FIELDS, MOST_BUTTONS = 10, 5
-FENCE = "```"
+FENCE, BROKEN_FENCE = "```", "'''"
 
 COLOURS: Mapping[Severity, str] = {
     Severity.CRITICAL: "#E01E5A",
@@ -110,7 +110,7 @@ def _escaped_length(text: str) -> int:
 
 
 def _fit(text: str, limit: int) -> str:
-    return escape(cut(text, limit, measure=_escaped_length))
+    return escape(cut(text.replace(FENCE, BROKEN_FENCE), limit, measure=_escaped_length))
 
 
 def _blocks(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:
@@ -135,9 +135,13 @@ def _plain(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:
 
 
 def _header(headline: str) -> Json:
-    """A header takes no escapes and is not parsed for mentions; it is kept from even looking like one."""
-    text = headline.replace("<", "\u2039").replace(">", "\u203a")
-    return {"type": "header", "text": {"type": "plain_text", "text": cut(text, HEADER_LIMIT), "emoji": True}}
+    return {"type": "header", "text": _plain_text(headline, HEADER_LIMIT)}
+
+
+def _plain_text(text: str, limit: int) -> Json:
+    """Plain text takes no escapes and is not parsed for mentions; it is kept from even looking like one."""
+    text = text.replace("<", "\u2039").replace(">", "\u203a")
+    return {"type": "plain_text", "text": cut(text, limit), "emoji": True}
 
 
 def _details(message: Message, shown: tuple[Link, ...]) -> Iterator[Json]:
@@ -163,7 +167,7 @@ def _fact(label: str, value: str) -> str:
 
 def _code(lines: tuple[str, ...]) -> str:
     """Fence the log lines. A fence protects from nothing but formatting: they are escaped inside it too."""
-    harmless = [line.replace(FENCE, "'''") for line in lines]
+    harmless = [line.replace(FENCE, BROKEN_FENCE) for line in lines]
     kept = tail_lines(harmless, SECTION_LIMIT - 2 * len(FENCE) - 2, measure=_escaped_length)
     return "\n".join((FENCE, *map(escape, kept), FENCE))
 
@@ -177,5 +181,4 @@ def _mrkdwn(text: str) -> Json:
 
 
 def _button(link: Link) -> Json:
-    text = cut(link.text, BUTTON_LIMIT)
-    return {"type": "button", "text": {"type": "plain_text", "text": text, "emoji": True}, "url": link.url}
+    return {"type": "button", "text": _plain_text(link.text, BUTTON_LIMIT), "url": link.url}

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -56,8 +56,9 @@ class Config(UrlConfig):
     @field_validator("secret")
     @classmethod
     def _check_secret(cls, secret: Secret | None, info: ValidationInfo) -> Secret | None:
-        for part in secret.reveal().split() if secret else ():
-            if part.startswith(PREFIX) or not info.data.get("github_signature"):
+        text = secret.reveal() if secret else ""
+        if text.startswith(PREFIX) or not info.data.get("github_signature"):
+            for part in text.split():
                 signing_key(part)
         return secret
 
@@ -105,13 +106,13 @@ class Channel:
 
     def _signed(self, identity: str, timestamp: int, content: bytes) -> dict[str, str]:
         headers = {"webhook-id": identity, "webhook-timestamp": str(timestamp)}
-        parts = self._config.secret.reveal().split() if self._config.secret else []
-        keys = [signing_key(part) for part in parts if part.startswith(PREFIX)]
-        if keys:
-            headers["webhook-signature"] = signature(keys, identity, timestamp, content)
-        if parts and self._config.github_signature:
-            digest = hmac.new(parts[0].encode(), content, hashlib.sha256).hexdigest()
-            headers["X-Hub-Signature-256"] = f"sha256={digest}"
+        secret = self._config.secret.reveal() if self._config.secret else ""
+        standard = secret.split() if secret.startswith(PREFIX) else []
+        if standard:
+            headers["webhook-signature"] = signature(map(signing_key, standard), identity, timestamp, content)
+        if secret and self._config.github_signature:
+            key = standard[0] if standard else secret
+            headers["X-Hub-Signature-256"] = f"sha256={hmac.new(key.encode(), content, hashlib.sha256).hexdigest()}"
         return headers
 
 
@@ -126,7 +127,7 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
-def signature(keys: Sequence[bytes], identity: str, timestamp: int, content: bytes) -> str:
+def signature(keys: Iterable[bytes], identity: str, timestamp: int, content: bytes) -> str:
     """Sign `id.timestamp.body` with each key; `timestamp` is in whole seconds."""
     signed = b".".join((identity.encode(), str(timestamp).encode(), content))
     digests = (hmac.new(key, signed, hashlib.sha256).digest() for key in keys)

@@ -13,6 +13,8 @@ VALUE_LIMIT = 500
 """Characters of one fact, label, evidence line or piece of advice."""
 MOST_VALUES = 32
 """Labels or fields shown at most."""
+READ_LIMIT, READ_LINES = 16_384, 200
+"""Characters of one text, and lines of evidence, that are looked at: cleaning takes time, and far less is shown."""
 MOST_LINKS = 5
 LINK_LIMIT = 2_000
 
@@ -26,20 +28,20 @@ def presentable(alert: Alert, redactor: Redactor, *, include_paths: bool = False
     """
 
     def label(text: str) -> str:
-        return cut(redactor.clean(strip_controls(text)), VALUE_LIMIT)
+        return cut(redactor.clean(strip_controls(text[:READ_LIMIT])), VALUE_LIMIT)
 
     def clean(text: str) -> str:
         text = redactor.clean(strip_controls(text))
         return text if include_paths else cut_home(text)
 
     def value(text: str) -> str:
-        return cut(clean(text), VALUE_LIMIT)
+        return cut(clean(text[:READ_LIMIT]), VALUE_LIMIT)
 
-    evidence = clean("\n".join(alert.evidence))
+    evidence = clean("\n".join(line[:READ_LIMIT] for line in alert.evidence[-READ_LINES:]))
     return replace(
         alert,
-        title=cut(" ".join(clean(alert.title).split()), TITLE_LIMIT) or TYPES[alert.type].headline,
-        message=cut(clean(alert.message).strip(), BODY_LIMIT),
+        title=cut(" ".join(clean(alert.title[:READ_LIMIT]).split()), TITLE_LIMIT) or TYPES[alert.type].headline,
+        message=cut(clean(alert.message[:READ_LIMIT]).strip(), BODY_LIMIT),
         labels=_cleaned(alert.labels, label),
         fields=_cleaned(alert.fields, value),
         job=_clean_json(alert.job, value),

@@ -32,7 +32,8 @@ class Manner(Enum):
     RESET = "read the request, then reset the connection"
     RESET_UNREAD = "reset the connection after the first bytes of the request"
     CLOSE = "read the request, then close the connection"
-    RAW = "send the body as it is, without status or headers"
+    RAW = "read the request, then send the body as it is, without status or headers"
+    GREET = "send the body as it is, after the first bytes of whatever comes"
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,17 @@ class StandIn:
             assert came, f"{len(self.received)} of {count} requests came within {patience} s"
             return list(self.received)
 
-    def close(self) -> None:
-        self._stopped.set()
+    def drop(self) -> None:
+        """Close every connection there is, without a word, as servers do with idle ones."""
         with self._changed:
-            open_sockets = [self._listener, *self._connections]
+            open_sockets = list(self._connections)
         for item in open_sockets:
             _shut(item)
+
+    def close(self) -> None:
+        self._stopped.set()
+        _shut(self._listener)
+        self.drop()
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), f"{thread.name} did not end"
@@ -145,14 +151,22 @@ class StandIn:
         wrapped = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         with self._changed:
             self._connections = {item for item in self._connections if item is not connection} | {wrapped}
-        wrapped.do_handshake()
+        try:
+            wrapped.do_handshake()
+        except OSError:
+            wrapped.close()
+            raise
         return wrapped
 
     def _exchange(self, connection: socket.socket, number: int) -> bool:
         """Read one request and answer it; False when the connection is over."""
-        if self._next().manner is Manner.RESET_UNREAD:
-            connection.recv(1)
-            return _reset(connection)
+        manner = self._next().manner
+        if manner in (Manner.RESET_UNREAD, Manner.GREET):
+            connection.recv(65_536 if manner is Manner.GREET else 1)
+            if manner is Manner.RESET_UNREAD:
+                return _reset(connection)
+            connection.sendall(self._next().body)
+            return False
         request = _read(connection, number)
         if request is None:
             return False

@@ -143,7 +143,7 @@ def _read(response: httpcore.Response) -> Response:
 
 def classify(error: Exception, host: str, *, written: bool) -> SendError:
     """Say what a failure means for the message. The text names the host alone, never the URL."""
-    cause = error.__cause__ or error
+    cause = _cause(error)
     if isinstance(error, AddressRefused):
         text = f"{host} is a link-local address, which is never called"
         return SendError(SendErrorKind.MISCONFIGURED, text)
@@ -162,6 +162,12 @@ def classify(error: Exception, host: str, *, written: bool) -> SendError:
         return SendError(SendErrorKind.RETRY, f"{host}: it did not take the message in time", reason="timeout")
     why = cause.strerror if isinstance(cause, OSError) else None
     return SendError(SendErrorKind.RETRY, f"{host}: {why or 'no connection in time'}", reason="network")
+
+
+def _cause(error: Exception) -> Exception:
+    """Return what httpcore wrapped, which it keeps as its own error's argument, else the error itself."""
+    wrapped = error.args[0] if error.args else None
+    return wrapped if isinstance(wrapped, Exception) else error
 
 
 def _proxy_refused(error: httpcore.ProxyError) -> SendError:

@@ -1,0 +1,75 @@
+"""What the shared suite must know of each channel: one entry a type. A new channel adds its own here."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agent.channels.webhook import MOST_BYTES
+from tests.support import slack
+from tests.support.standin import Answer
+
+SECRET_PATH = "/hooks/path-s3cret-0123456789"
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    table: Callable[[str], dict]
+    """The channel's table, given the stand-in's URL."""
+    check: Callable[[bytes], list[str]]
+    """What the vendor would refuse in a request's body, or in what is printed; empty when it is good."""
+    text: Callable[[bytes], str] = lambda body: body.decode()
+    """What a person would read of it, with the channel's escapes undone."""
+    secrets: tuple[str, ...] = ()
+    """Texts that may appear in the request alone."""
+    accepted: Answer | None = None
+    """How the vendor says yes; None for a channel that sends no HTTP."""
+    statuses: Mapping[int, str] | None = None
+    """Statuses that mean something else here than in the common table."""
+
+    @property
+    def http(self) -> bool:
+        return self.accepted is not None
+
+
+def _json_text(body: bytes) -> str:
+    return json.dumps(json.loads(body), ensure_ascii=False)
+
+
+def _webhook_problems(body: bytes) -> list[str]:
+    found = [] if len(body) <= MOST_BYTES else [f"{len(body)} bytes"]
+    content = json.loads(body)
+    return found + [f"the key {key}" for key in content.keys() ^ {"type", "timestamp", "data"}]
+
+
+def _console_problems(printed: bytes) -> list[str]:
+    return [] if len(printed) < 64 * 1024 else [f"{len(printed)} bytes"]
+
+
+def _slack_text(body: bytes) -> str:
+    text = _json_text(body)
+    assert not re.search(r"<[!@#]", text), "a mention"
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+ADAPTERS: Mapping[str, Adapter] = {
+    "console": Adapter(table=lambda _: {"type": "console"}, check=_console_problems),
+    "webhook": Adapter(
+        table=lambda url: {
+            "type": "webhook", "url": url + SECRET_PATH, "secret": SIGNING,
+            "headers": {"X-Api-Key": "header-s3cret", "Authorization": "Bearer bearer-s3cret"},
+        },
+        check=_webhook_problems,
+        text=_json_text,
+        secrets=(SECRET_PATH, SIGNING, SIGNING.removeprefix("whsec_"), "header-s3cret", "bearer-s3cret"),
+        accepted=Answer(204),
+    ),
+    "slack": Adapter(
+        table=lambda url: {"type": "slack", "url": url + slack.PATH},
+        check=slack.problems,
+        text=_slack_text,
+        secrets=(slack.PATH, slack.PATH.rpartition("/")[2]),
+        accepted=Answer(200, body=b"ok"),
+    ),
+}  # fmt: skip
