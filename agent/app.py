@@ -72,6 +72,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         node=settings.agent.node,
         recipients=recipients(loaded),
         rules=settings.rules(),
+        labels=settings.agent.labels,
         disk=_disk_limits(disk) if disk.enabled else None,
         describe=lambda job: describe(job, loaded),
     )
@@ -80,7 +81,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
 def describe(job: Job, loaded: Loaded) -> Job:
     """Complete a new job from the first `[[jobs.job]]` table whose log pattern matches its log."""
     for table in loaded.settings.jobs.job:
-        if job.log is not None and table.log is not None and fnmatchcase(job.log, table.log):
+        if job.log is not None and fnmatchcase(job.log, table.log):
             return replace(job, name=table.name, model=table.model, link=table.link)
     return job
 

@@ -25,18 +25,19 @@ from agent.roster import Roster
 from agent.runtime import log, systemd
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
+from agent.runtime.clock import SystemClock
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.runtime.records import Records
 from agent.runtime.signals import Signals
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
 from agent.store import ledger, outbox
 from agent.store.directory import StateDirectory
+from agent.store.errors import StoreError
 from agent.web.access import Access
 from agent.web.app import build
-from agent.web.server import Listener, Server
+from agent.web.server import Listener, ListenError, Server
 
 TICK = 1.0
 """Seconds between two looks at the parts."""
@@ -66,6 +67,20 @@ class Place:
     def load(self) -> Loaded:
         """Read the configuration. Raises ConfigError."""
         return load(config=self.config, state_dir=self.state_dir, environ=self.environ, schema=app.schema())
+
+
+class Unstartable(Exception):  # noqa: N818 - a state of the world, not a fault
+    """There is nothing to start on; the text says what could not be had and why."""
+
+
+def run(place: Place) -> None:
+    """Run the daemon until it is asked to end. Raises ConfigError or Unstartable."""
+    with ExitStack() as stack:
+        try:
+            agent = Daemon(place, place.load(), SystemClock(), stack)
+        except (StoreError, ListenError) as error:
+            raise Unstartable(str(error)) from None
+        agent.run()
 
 
 class Daemon:
@@ -113,13 +128,10 @@ class Daemon:
         release = version("gpuwarden")
         self._board = Board()
         self._supervisor = Supervisor(self._board, self._clock)
-        showing = app.showing(self._loaded, self._place.environ)
-        self._records = Records(self._directory.connect, self._clock, showing)
-        self._metrics = Metrics(release, self._board, self._records.snapshot, lambda: self._logging.dropped)
-        self._view = AgentView(
-            self._records, self._board, self._clock, lambda openmetrics: self._metrics.page(openmetrics=openmetrics),
-            version=release,
-        )  # fmt: skip
+        self._showing = app.showing(self._loaded, self._place.environ)
+        self._view = AgentView(self._board, self._directory.connect, self._clock, lambda: self._showing, release)
+        self._metrics = Metrics(release, self._board, self._view.snapshot, lambda: self._logging.dropped)
+        self._view.page = self._metrics.page
         self._parts = Parts(
             self._clock, self._board, self._metrics, self._directory, self._supervisor, uuid.uuid4().hex
         )
@@ -164,15 +176,7 @@ class Daemon:
             event(_log, logging.WARNING, "the clock was set", seconds=round(jump / SECOND))
         if self._status_due(now.monotonic) and self._progressing(now):
             self._service.watchdog()
-            self._service.status(self._summary())
-
-    def _summary(self) -> str:
-        """One line for `systemctl status`."""
-        reasons = self._view.ready()
-        if reasons:
-            return "; ".join(reasons)
-        disks = len({sample.labels.get("mountpoint") for sample in self._board.samples_of("disk")})
-        return f"watching {disks} disks and {len(self._board.logs())} logs"
+            self._service.status(self._view.summary())
 
     def _progressing(self, now: Instant) -> bool:
         """Whether the evaluator finishes its rounds: that, and no driver or vendor, is what the watchdog watches."""
@@ -208,7 +212,7 @@ class Daemon:
         self._secret_stamps = _stamps(loaded)
         self._logging.set_level(loaded.settings.agent.log_level)
         self._policy = app.evaluator_settings(loaded)
-        self._records.reconfigure(app.showing(loaded, self._place.environ))
+        self._showing = app.showing(loaded, self._place.environ)
         self._lift_suspensions()
         self._roster.adopt(loaded)
         self._parts.announce(item.name for item in self._policy.recipients)

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import ExitStack
 
 import click
 
@@ -24,18 +23,12 @@ def run(ctx: click.Context) -> None:
         raise Unstartable(f"`run` needs Linux (pidfd, inotify, /proc); `check` and `test` work on {sys.platform} too")
     # Deferred: what only the daemon needs would slow every other command down.
     from agent import daemon
-    from agent.runtime.clock import SystemClock
-    from agent.store.errors import StoreError
-    from agent.web.server import ListenError
 
     given = ctx.ensure_object(Place)
-    place = daemon.Place(given.config, given.state_dir, dict(os.environ))
-    with ExitStack() as stack:
-        try:
-            agent = daemon.Daemon(place, place.load(), SystemClock(), stack)
-        except (StoreError, ListenError) as error:
-            raise Unstartable(str(error)) from None
-        agent.run()
+    try:
+        daemon.run(daemon.Place(given.config, given.state_dir, dict(os.environ)))
+    except daemon.Unstartable as reason:
+        raise Unstartable(str(reason)) from None
 
 
 class Unstartable(click.ClickException):

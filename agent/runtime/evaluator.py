@@ -4,7 +4,7 @@ It keeps the running jobs, the state of each condition and the live alerts in me
 rules themselves are in `core/`; here is only the order of a round, all of which is stored in one transaction.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core import episodes, handed_in, job_alerts
@@ -42,6 +42,8 @@ class Settings:
     recipients: Sequence[Recipient]
     rules: Rules = Rules()
     disk: DiskLimits | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The user's own, added to every alert."""
     describe: Callable[[Job], Job] = field(default=lambda job: job)
     """Completes a new job from what the user wrote about it."""
 
@@ -180,7 +182,10 @@ class Evaluator:
         if alert is None:
             return
         severity = self._settings.rules.of(alert.type).severity
-        alert = alert if severity is None else replace(alert, severity=severity)
+        alert = replace(
+            alert, severity=alert.severity if severity is None else severity,
+            labels={**self._settings.labels, **alert.labels},
+        )  # fmt: skip
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
