@@ -146,7 +146,7 @@ class Daemon:
             database.write(outbox.recover)
         self._lift_suspensions()
         if self._listener is not None:
-            access = Access.to(self._listener.address)
+            access = Access.to(self._listener.address, self._loaded.settings.server.allowed_hosts)
             self._supervisor.add(Stage.WEB, Server(self._listener, build(self._view, access)))
         self._parts.add_evaluator(lambda: self._policy)
         self._parts.add_housekeeping(self._retention, self._opened.check_later)

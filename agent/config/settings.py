@@ -105,6 +105,8 @@ class ServerTable(Table):
 
     enabled: bool = True
     listen: Annotated[str, AfterValidator(_listen)] = addresses.DEFAULT
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that a `Host` header may have, besides the address, loopback names and IP literals."""
 
     @property
     def address(self) -> addresses.Address:

@@ -110,6 +110,7 @@ class Notifier:
     def _deliver(self, row: Delivery, now: int) -> None:
         receipt = self._direct.receipt(row.id)
         if receipt is None and retry.too_old(row, now):
+            self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
             self._settle_failure(row, retry.given_up(row, now), None, None)
             return
         try:

@@ -89,7 +89,7 @@ class Context:
 class Action(StrEnum):
     """What a stage does with a proposal."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - no password
     DEFER = "defer"
     SUPPRESS = "suppress"
     SUPERSEDE = "supersede"
@@ -105,7 +105,7 @@ class Verdict:
     stage: str = ""
 
 
-PASS = Verdict(Action.PASS)  # noqa: S105 - no password
+PASS = Verdict(Action.PASS)
 
 Stage = Callable[[Proposal, Context, int], Verdict]
 """Pure: (proposal, context, now in UTC milliseconds) to verdict."""
