@@ -37,11 +37,14 @@ POINTING: Mapping[str, str] = {
 }
 """Codes of the form `code:ID`."""
 
+NEWER = "superseded_by:dlv_"
+"""Begins the code of a delivery whose news a newer delivery tells; otherwise another alert does."""
+
 
 def words(code: str) -> str:
     """Put a reason code into words; a code that nobody knows is shown as it is."""
     name, _, target = code.partition(":")
-    if name == "superseded_by" and target.startswith("dlv_"):
+    if code.startswith(NEWER):
         return "a newer message on this channel tells it too"
     if target and name in POINTING:
         return POINTING[name].format(target)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from agent.core.model import Alert, Attempt, Decision, Delivery, DeliveryState, NotificationKind, Status
 from agent.core.policy.owed import DROPPED
-from agent.core.reasons import words
+from agent.core.reasons import NEWER, words
 from agent.core.text import duration
 
 Entry = tuple[int, str]
@@ -149,8 +149,10 @@ def _standing(row: Delivery, zone: tzinfo) -> Iterator[str]:
             yield f"{what} waits to be sent."
         case DeliveryState.SUPPRESSED if row.reason == DROPPED:
             yield f"{what} is not sent: {words(DROPPED)}."
-        case DeliveryState.SUPERSEDED | DeliveryState.DIGESTED if (row.reason or "").endswith(row.id) is False:
-            yield f"{what} is not sent by itself: {words(row.reason or 'superseded')}."
+        case DeliveryState.SUPERSEDED if (row.reason or "").startswith(NEWER):
+            yield f"{what} is not sent by itself: {words(row.reason or NEWER)}."
+        case DeliveryState.DIGESTED:
+            yield f"{what} was told as part of a digest."
         case _:
             return
 

@@ -19,6 +19,7 @@ from agent.core.redact import Redactor
 from agent.runtime import overview, status
 from agent.runtime.board import LogSeen
 from agent.runtime.metrics_scrape import Snapshot
+from agent.runtime.overview import Overview
 from agent.store import alerts, backlog, decisions, deliveries, history, silences
 from agent.store.database import Database
 
@@ -30,7 +31,7 @@ LISTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """What the configuration says about showing; replaced as a whole by a reload."""
+    """What the configuration says about showing."""
 
     node: str
     recipients: Sequence[Recipient] = ()
@@ -45,16 +46,21 @@ class Showing:
 
 
 class Records:
-    """The stored facts. All methods but `reconfigure` raise StoreError."""
+    """The stored facts. Every method raises StoreError."""
 
-    def __init__(self, open_database: Callable[[], Database], clock: Clock, showing: Showing) -> None:
-        self.showing = showing
+    def __init__(
+        self, open_database: Callable[[], Database], clock: Clock, showing: Callable[[], Showing]
+    ) -> None:
+        """`showing` gives the settings in force."""
         self._open = open_database
         self._clock = clock
+        self._showing = showing
 
-    def reconfigure(self, showing: Showing) -> None:
-        """Show by other settings from now on."""
-        self.showing = showing
+    def overview(self) -> Overview:
+        """What runs, fires and waits."""
+        now = self._clock.now().wall
+        with self._open() as database:
+            return database.read(lambda conn: overview.look(conn, now))
 
     def snapshot(self) -> Snapshot:
         """What the metrics need of the store."""
@@ -71,28 +77,26 @@ class Records:
         "last_failure_at", "queued", "sending", "deferred", "dead", "oldest_seconds"}], "alerts": [as in the history,
         without deliveries], "silences": [as in `silence list`]}.
         """
-        now = self._clock.now().wall
-        with self._open() as database:
-            known = database.read(lambda conn: overview.look(conn, now))
+        known, showing = self.overview(), self._showing()
         return {
             "running": False,
-            "node": self.showing.node,
-            "jobs": status.jobs(known.running, logs, now),
-            "channels": status.channels(known, self.showing.recipients),
-            "alerts": [record.of_alert_alone(self.showing.clean(alert)) for alert in known.firing],
-            "silences": [record.of_silence(item, now) for item in known.silences],
+            "node": showing.node,
+            "jobs": status.jobs(known.running, logs, known.at),
+            "channels": status.channels(known, showing.recipients),
+            "alerts": [record.of_alert_alone(showing.clean(alert)) for alert in known.firing],
+            "silences": [record.of_silence(item, known.at) for item in known.silences],
         }
 
     def history(self, query: HistoryQuery) -> list[dict[str, Json]]:
         """The alerts asked for, newest first, each as `record.of_alert` shapes it."""
-        since = max(0, self._clock.now().wall - query.since)
+        since, showing = max(0, self._clock.now().wall - query.since), self._showing()
         with self._open() as database:
             found = database.read(
                 lambda conn: history.page(
                     conn, since=since, type=query.type, job=query.job, channel=query.channel, limit=query.limit
                 )
             )
-        return [record.of_alert(self.showing.clean(alert), rows) for alert, rows in found]
+        return [record.of_alert(showing.clean(alert), rows) for alert, rows in found]
 
     def explain(self, alert_id: str) -> dict[str, Json] | None:
         """The chain of one alert; None unless exactly one alert has this id, or an id that begins so.
@@ -112,9 +116,10 @@ class Records:
 
     def queue(self) -> list[dict[str, Json]]:
         """The deliveries that wait or are dead, oldest first, each as `record.of_queued` shapes it."""
+        showing = self._showing()
         with self._open() as database:
             rows = database.read(lambda conn: backlog.listed(conn, LISTED))
-        return [record.of_queued(row, self.showing.clean(row.snapshot).title) for row in rows]
+        return [record.of_queued(row, showing.clean(row.snapshot).title) for row in rows]
 
     def silences(self) -> list[dict[str, Json]]:
         """All silences that are not over yet, each as `record.of_silence` shapes it."""
@@ -127,14 +132,15 @@ class Records:
         stored = find(conn, alert_id)
         if stored is None:
             return None
-        alert, made = self.showing.clean(stored), decisions.of_alert(conn, stored.id)
+        showing, made = self._showing(), decisions.of_alert(conn, stored.id)
+        alert = showing.clean(stored)
         rows = deliveries.of_alerts(conn, [stored.id])
         tries = [attempt for row in rows for attempt in deliveries.attempts(conn, row.id)]
         return {
             **record.of_alert(alert, rows),
             "decisions": [record.of_decision(item) for item in made],
             "attempts": [record.of_attempt(item) for item in tries],
-            "story": story.tell(alert, made, rows, tries, self.showing.zone),
+            "story": story.tell(alert, made, rows, tries, showing.zone),
         }
 
     def _between(self, conn: sqlite3.Connection, made: Iterable[Decision]) -> list[dict[str, Json]]:
@@ -146,7 +152,8 @@ class Records:
         return [self._decided(alert, group) for alert, group in found if alert is not None]
 
     def _decided(self, stored: Alert, made: Sequence[Decision]) -> dict[str, Json]:
-        alert, zone = self.showing.clean(stored), self.showing.zone
+        showing = self._showing()
+        alert, zone = showing.clean(stored), showing.zone
         return {
             **record.of_alert_alone(alert),
             "decisions": [record.of_decision(item) for item in made],

@@ -11,7 +11,10 @@ from agent.core.payload import rfc3339
 from agent.core.record import HistoryQuery
 from agent.runtime import status
 from agent.runtime.board import Board
-from agent.runtime.records import Records
+from agent.runtime.metrics_scrape import Snapshot
+from agent.runtime.records import Records, Showing
+from agent.store.database import Database
+from agent.store.errors import StoreError
 
 ALIVE = 30.0
 """Seconds without a finished round after which the evaluator counts as stuck."""
@@ -24,19 +27,35 @@ class AgentView:
     """The `View` of the web server. `healthy` and `ready` never block; the others read the store in any thread."""
 
     def __init__(
-        self, records: Records, board: Board, clock: Clock, page: Callable[[bool], Page], *, version: str
-    ) -> None:
-        """`page(openmetrics)` renders the metrics. The agent's start is now."""
-        self._records = records
+        self, board: Board, open_database: Callable[[], Database], clock: Clock, showing: Callable[[], Showing],
+        version: str,
+    ) -> None:  # fmt: skip
+        """`showing` gives the settings in force. The agent's start is now."""
+        self._records = Records(open_database, clock, showing)
         self._board = board
         self._clock = clock
-        self._page = page
         self._version = version
         self._started = clock.now()
+        self.page: Callable[..., Page] = _no_page
+        """Renders the metrics (`Metrics.page`); set once there are any, since they need `snapshot` first."""
+
+    def snapshot(self) -> Snapshot:
+        """What the metrics need of the store. Raises StoreError."""
+        return self._records.snapshot()
+
+    def summary(self) -> str:
+        """The agent's state in one line, for the service manager; never raises."""
+        try:
+            known = self._records.overview()
+        except StoreError as error:
+            return f"the store cannot be read: {error}"
+        waiting, dead = sum(known.lengths.values()), sum(known.dead.values())
+        counts = {"jobs": len(known.running), "firing": len(known.firing), "waiting": waiting, "dead letters": dead}
+        return ", ".join(f"{name} {count}" for name, count in counts.items())
 
     def metrics(self, *, openmetrics: bool) -> Page:
         """The metrics page and its content type."""
-        return self._page(openmetrics)
+        return self.page(openmetrics=openmetrics)
 
     def healthy(self) -> bool:
         """Whether the evaluator still goes round."""
@@ -100,3 +119,7 @@ class AgentView:
         """Seconds since the evaluator last finished a round, or since the start."""
         beat = self._board.heartbeat()
         return self._clock.now().monotonic - (self._started.monotonic if beat is None else beat)
+
+
+def _no_page(*, openmetrics: bool) -> Page:  # noqa: ARG001 - the shape of `Metrics.page`
+    return b"", "text/plain"

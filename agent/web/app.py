@@ -14,7 +14,7 @@ from agent.core.record import HistoryQuery
 from agent.store.errors import StoreError
 from agent.web.access import Access, Gate
 from agent.web.errors import HEADERS, BadParameter, error_response
-from agent.web.query import history_query
+from agent.web.query import history_query, period_query
 
 OPENMETRICS = "application/openmetrics-text"
 
@@ -50,6 +50,18 @@ class View(Protocol):
         """What `explain --json` prints; None if there is no such alert."""
         ...
 
+    def between(self, since: int, until: int) -> list[dict[str, Json]]:
+        """What `explain --between --json` prints; the period is in UTC milliseconds."""
+        ...
+
+    def queue(self) -> list[dict[str, Json]]:
+        """What `queue list --json` prints."""
+        ...
+
+    def silences(self) -> list[dict[str, Json]]:
+        """What `silence list --json` prints."""
+        ...
+
 
 def build(view: View, access: Access) -> Starlette:
     """Make the ASGI application."""
@@ -61,7 +73,10 @@ def build(view: View, access: Access) -> Starlette:
             Route("/metrics", routes.metrics),
             Route("/api/status", routes.status),
             Route("/api/alerts/history", routes.history),
+            Route("/api/alerts/decisions", routes.decisions),
             Route("/api/alerts/{id}/explain", routes.explain),
+            Route("/api/queue", routes.queue),
+            Route("/api/silences", routes.silences),
         ],
         middleware=[Middleware(Gate, access=access)],
         exception_handlers={
@@ -111,6 +126,18 @@ class Routes:
         if explanation is None:
             return error_response(404, "not_found", f"there is no alert {alert_id!r}", "id")
         return _answer(explanation)
+
+    def decisions(self, request: Request) -> Response:
+        """What was decided in a period, alert by alert."""
+        return _answer({"alerts": self._view.between(*period_query(request.query_params))})
+
+    def queue(self, request: Request) -> Response:  # noqa: ARG002 - the shape of an endpoint
+        """What waits, and what is dead."""
+        return _answer({"deliveries": self._view.queue()})
+
+    def silences(self, request: Request) -> Response:  # noqa: ARG002 - the shape of an endpoint
+        """What is silenced."""
+        return _answer({"silences": self._view.silences()})
 
 
 def _answer(body: Json, status: int = 200) -> Response:

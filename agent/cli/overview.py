@@ -1,0 +1,79 @@
+"""The text form of `status`: one short table for each section that has something to say."""
+
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+
+import click
+
+from agent.cli import show
+from agent.core import text
+from agent.core.clock import SECOND
+from agent.core.model import Json
+from agent.core.reasons import words
+
+
+def display(found: Json, zone: tzinfo) -> None:
+    """Print what `status --json` holds. A stored status, without a running agent, has fewer sections."""
+    if found["running"]:
+        up = text.duration(found["uptime_seconds"] * SECOND)
+        click.echo(f"gpuwarden {found['version']} on {found['node']}, up {up}")
+        if found["store"]["trouble"]:
+            show.lines([f"the store refuses: {found['store']['trouble']}"])
+    else:
+        click.echo(f"stored on {found['node']}; what follows may be old")
+    _section("Jobs", ("NAME", "STATE", "STEPS", "LOSS", "PROGRESS", "ID"), map(_job, found["jobs"]), "none running")
+    _section("Alerts", ("BEGAN", "SEVERITY", "TITLE", "ID"), (_alert(item, zone) for item in found["alerts"]), "none")
+    _section("Channels", ("NAME", "TYPE", "WAITING", "DEAD", "STATE"), (_channel(c, zone) for c in found["channels"]))
+    _section("Disks", ("USED", "INODES", "FREE", "MOUNT"), map(_disk, found.get("disks", ())))
+    _section("Sources", ("NAME", "STATE"), map(_source, found.get("sources", ())))
+    _section("Silences", ("UNTIL", "AUTHOR", "ID"), (_silence(item, zone) for item in found["silences"]))
+    logs = found.get("logs")
+    if logs:
+        click.echo(f"\nLogs: {logs['followed']} followed, {text.size(logs['unread_bytes'])} not yet read")
+
+
+def _section(title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], empty: str | None = None) -> None:
+    rows = list(rows)
+    if rows:
+        click.echo(f"\n{title}")
+        show.table(headers, rows)
+    elif empty is not None:
+        click.echo(f"\n{title}: {empty}")
+
+
+def _job(job: Json) -> tuple[str, ...]:
+    steps = show.NOTHING if job["step"] is None else text.steps(job["step"], job["total_steps"])
+    loss = show.NOTHING if job["loss"] is None else text.loss(job["loss"])
+    return job["name"], job["state"], steps, loss, show.age(job["progress_age_seconds"]), job["id"]
+
+
+def _alert(alert: Json, zone: tzinfo) -> tuple[str, ...]:
+    return show.local(alert["starts_at"], zone), alert["severity"], alert["title"], alert["id"]
+
+
+def _channel(channel: Json, zone: tzinfo) -> tuple[str, ...]:
+    waiting = channel["queued"] + channel["sending"] + channel["deferred"]
+    return channel["name"], show.known(channel["type"]), str(waiting), str(channel["dead"]), _standing(channel, zone)
+
+
+def _standing(channel: Json, zone: tzinfo) -> str:
+    """Say how a channel fares: `up`, or `paused until …: why`."""
+    until = f" until {show.local(channel['paused_until'], zone)}" if channel["paused_until"] else ""
+    why = channel["detail"] or (words(channel["reason"]) if channel["reason"] else None)
+    troubled = channel["state"] in {"paused", "failing"}
+    return f"{channel['state']}{until}" + (f": {why}" if why and troubled else "")
+
+
+def _disk(disk: Json) -> tuple[str, ...]:
+    inodes = disk["inodes_used_percent"]
+    shown = show.NOTHING if inodes is None else f"{inodes:.0f} %"
+    mount = f"{disk['mountpoint']} (read-only)" if disk["readonly"] else disk["mountpoint"]
+    return f"{disk['used_percent']:.0f} %", shown, text.size(disk["free_bytes"]), mount
+
+
+def _source(source: Json) -> tuple[str, ...]:
+    return source["name"], f"{source['state']}: {source['detail']}" if source["detail"] else source["state"]
+
+
+def _silence(silence: Json, zone: tzinfo) -> tuple[str, ...]:
+    return show.local(silence["ends_at"], zone), silence["author"], silence["id"]

@@ -1,0 +1,75 @@
+"""`gpuwarden queue`: what waits and what is dead, and what to do about it."""
+
+from datetime import tzinfo
+
+import click
+
+from agent.cli import reach, show
+from agent.cli.common import common_options, load_or_exit
+from agent.core.model import Json
+from agent.core.reasons import words
+
+HEADERS = ("SINCE", "CHANNEL", "STATE", "WHAT", "ATTEMPTS", "NEXT", "WHY", "ID")
+
+
+@click.group()
+@common_options
+def queue() -> None:
+    """List, retry or drop what waits to be delivered and what was given up."""
+
+
+@queue.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
+@common_options
+@click.pass_context
+def list_(ctx: click.Context, *, as_json: bool) -> None:
+    """Print what waits and what is dead, and why."""
+    loaded = load_or_exit(ctx)
+    with reach.facts(loaded) as facts:
+        found = facts.queue()
+    if as_json:
+        show.objects(found)
+    elif found:
+        zone = reach.zone(loaded)
+        show.table(HEADERS, [_row(item, zone) for item in found])
+    else:
+        click.echo("nothing waits, and nothing is dead")
+
+
+@queue.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@common_options
+@click.pass_context
+def retry(ctx: click.Context, *, ids: tuple[str, ...]) -> None:
+    """Try these deliveries again at once, or without an ID everything that waits or is dead.
+
+    Their channels are given another chance: pauses and suspensions are lifted.
+    """
+    with reach.steering(load_or_exit(ctx)) as steering:
+        count = steering.retry(ids or None)
+    click.echo(f"{_deliveries(count)} due now")
+
+
+@queue.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@common_options
+@click.pass_context
+def drop(ctx: click.Context, *, ids: tuple[str, ...]) -> None:
+    """Take deliveries out of the queue; they stay in the history."""
+    with reach.steering(load_or_exit(ctx)) as steering:
+        count = steering.drop(ids)
+    click.echo(f"{_deliveries(count)} dropped")
+    if count < len(set(ids)):
+        raise show.Failed(f"{len(set(ids)) - count} of them no longer wait: they are being sent, or have ended")
+
+
+def _row(item: Json, zone: tzinfo) -> tuple[str, ...]:
+    why = item["last_error"] or (words(item["reason"]) if item["reason"] else None)
+    next_at = show.local(item["next_attempt_at"], zone)
+    since = show.local(item["created_at"], zone)
+    what = f"{item['notification']}: {item['title']}"
+    return since, item["channel"], item["state"], what, str(item["attempts"]), next_at, show.known(why), item["id"]
+
+
+def _deliveries(count: int) -> str:
+    return f"{count} {'delivery' if count == 1 else 'deliveries'}"

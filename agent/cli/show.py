@@ -1,0 +1,86 @@
+"""How commands speak: errors without tracebacks, objects a line, and tables that fit a terminal or a pipe."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+
+import click
+
+from agent.core.clock import SECOND
+from agent.core.model import Json
+from agent.core.text import duration, strip_controls
+
+NOTHING = "-"
+"""Stands in a cell for what is not known."""
+
+
+class Failed(click.ClickException):
+    """What was asked for is unknown, or could not be done: said in one line, and exit code 1."""
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - always the standard error
+        """Print the error."""
+        click.echo(f"gpuwarden: {self.message}", err=True)
+
+
+def objects(found: Iterable[Json]) -> None:
+    """Print one JSON object a line."""
+    for item in found:
+        click.echo(json.dumps(item, ensure_ascii=False))
+
+
+def lines(found: Iterable[str]) -> None:
+    """Print lines of plain text, free of anything that would give orders to the terminal."""
+    for line in found:
+        click.echo(strip_controls(line))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows beneath their headers; the last column, an id, is never broken.
+
+    Cells hold what people and programs wrote, so nothing in them may give orders to the terminal.
+    """
+    rows = [[strip_controls(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _rich(headers, rows)
+    else:
+        for line in aligned([headers, *rows]):
+            click.echo(line)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay rows out in columns, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def local(moment: str | None, zone: tzinfo) -> str:
+    """Write an RFC 3339 time as date and time of day in `zone`."""
+    return NOTHING if moment is None else f"{datetime.fromisoformat(moment).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def age(seconds: float | None) -> str:
+    """Write how long ago something was."""
+    return NOTHING if seconds is None else f"{duration(seconds * SECOND)} ago"
+
+
+def known(value: Json) -> str:
+    """Write a value, or the sign for what is not known."""
+    return NOTHING if value is None or value == "" else str(value)
+
+
+def _rich(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    # Deferred: it takes longer to import than most commands take to run, and pipes do not need it.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers[:-1]:
+        shown.add_column(header)
+    shown.add_column(headers[-1], no_wrap=True)
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    Console().print(shown)

@@ -1,0 +1,111 @@
+"""`gpuwarden silence`: acknowledge an alert, or announce maintenance. Alerts are still recorded, and told to nobody."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import tzinfo
+
+import click
+
+from agent.cli import reach, show
+from agent.cli.common import common_options, load_or_exit
+from agent.cli.person import login
+from agent.core.clock import SECOND
+from agent.core.model import Json
+from agent.core.payload import rfc3339
+from agent.core.record import of_silence
+from agent.core.units import parse_duration
+
+HEADERS = ("UNTIL", "WHAT", "AUTHOR", "COMMENT", "ID")
+ID_BYTES = 5
+"""Enough that no two silences share an id, and few enough to type."""
+LONGEST = 30 * 86_400.0
+"""Seconds; who wants longer changes the configuration."""
+
+
+@click.group()
+@common_options
+def silence() -> None:
+    """Keep alerts from being sent for a while; they are still recorded."""
+
+
+@silence.command()
+@click.option("--alert", "alert_id", metavar="ID", help="Silence this alert.")
+@click.option("--match", multiple=True, metavar="K=V", help="Silence what has this label; V may hold * and ?.")
+@click.option("--for", "length", required=True, metavar="DURATION", help='How long, such as "2h"; at most 30 days.')
+@click.option("--comment", default="", help="Why.")
+@click.option("--json", "as_json", is_flag=True, help="Print the silence as one object.")
+@common_options
+@click.pass_context
+def add(
+    ctx: click.Context, *, alert_id: str | None, match: tuple[str, ...], length: str, comment: str, as_json: bool
+) -> None:
+    """Begin a silence now, of one alert or of all whose labels match.
+
+    Besides its labels, an alert can be matched by type, severity and job. Whoever was told that something fires is
+    still told when it is over.
+    """
+    if (alert_id is None) is (not match):
+        raise click.UsageError("expected either --alert ID or at least one --match K=V")
+    labels, milliseconds = _labels(match), round(_length(length) * SECOND)
+    loaded = load_or_exit(ctx)
+    with reach.steering(loaded) as steering:
+        begun = steering.silence(
+            secrets.token_hex(ID_BYTES), milliseconds, author=login(), comment=comment, alert_id=alert_id, match=labels
+        )
+    if as_json:
+        show.objects([of_silence(begun, begun.starts_at)])
+    else:
+        click.echo(f"silence {begun.id} until {show.local(rfc3339(begun.ends_at), reach.zone(loaded))}")
+
+
+@silence.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
+@common_options
+@click.pass_context
+def list_(ctx: click.Context, *, as_json: bool) -> None:
+    """Print the silences that are not over."""
+    loaded = load_or_exit(ctx)
+    with reach.facts(loaded) as facts:
+        found = facts.silences()
+    if as_json:
+        show.objects(found)
+    elif found:
+        zone = reach.zone(loaded)
+        show.table(HEADERS, [_row(item, zone) for item in found])
+    else:
+        click.echo("nothing is silenced")
+
+
+@silence.command()
+@click.argument("silence_id", metavar="ID")
+@common_options
+@click.pass_context
+def end(ctx: click.Context, *, silence_id: str) -> None:
+    """End a silence before its time; what still fires is told at once."""
+    with reach.steering(load_or_exit(ctx)) as steering:
+        steering.end_silence(silence_id)
+    click.echo(f"silence {silence_id} is over")
+
+
+def _labels(match: tuple[str, ...]) -> Mapping[str, str]:
+    pairs = [item.partition("=") for item in match]
+    wrong = [item for item, (key, equals, _) in zip(match, pairs, strict=True) if not key or not equals]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is no label: expected K=V", param_hint="--match")
+    return {key: value for key, _, value in pairs}
+
+
+def _length(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from None
+    if not 0 < seconds <= LONGEST:
+        raise click.BadParameter(f"{text!r} is not between nothing and 30 days", param_hint="--for")
+    return seconds
+
+
+def _row(item: Json, zone: tzinfo) -> tuple[str, ...]:
+    labels = ", ".join(f"{key}={value}" for key, value in item["match"].items())
+    what = f"alert {item['alert_id']}" if item["alert_id"] else labels
+    return show.local(item["ends_at"], zone), what, item["author"], show.known(item["comment"]), item["id"]

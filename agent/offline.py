@@ -1,0 +1,50 @@
+"""What commands need of the other rooms when they work on the state directory themselves, whether an agent runs or not.
+
+Wires, like `app`; starts nothing and takes no lock. The errors that such work may end with are named here too.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from agent import app
+from agent.config.load import Loaded
+from agent.core.redact import Redactor
+from agent.runtime.clock import SystemClock
+from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.records import Records
+from agent.runtime.steering import Refused, Steering
+from agent.store.database import Database
+from agent.store.directory import DATABASE
+from agent.store.errors import StoreError
+
+__all__ = [
+    "Compose", "Outlet", "Records", "Refused", "Steering", "StoreError", "channel", "composer", "database", "records",
+    "steering",
+]  # fmt: skip
+
+
+def database(loaded: Loaded) -> Path:
+    """Where the state is kept."""
+    return loaded.state_dir / DATABASE
+
+
+def records(loaded: Loaded) -> Records:
+    """Read the state."""
+    showing = app.showing(loaded, os.environ)
+    return Records(partial(Database.open, database(loaded), readonly=True), SystemClock(), lambda: showing)
+
+
+def steering(loaded: Loaded) -> Steering:
+    """Change the state."""
+    return Steering(partial(Database.open, database(loaded)), SystemClock())
+
+
+def channel(name: str, loaded: Loaded) -> Outlet:
+    """Build one configured channel, to send to by hand. Raises KeyError for a name that is not configured."""
+    return app.outlet(name, loaded, app.tools(loaded, Redactor(loaded.secrets), SystemClock()))
+
+
+def composer(name: str, loaded: Loaded) -> Compose:
+    """Put alerts into words as the agent would for this channel."""
+    return app.composer(name, loaded, Redactor(loaded.secrets), os.environ)
