@@ -1,0 +1,155 @@
+"""Every built-in signature against its samples: `+` lines it must claim, `-` lines it must leave alone."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.facts import FindingKind, Role
+from agent.core.lines import clean
+from agent.core.model import Severity
+from agent.core.signatures import builtin, excerpt, from_table, read, recognise, unanchored, with_own
+
+SAMPLES = Path(__file__).parent / "signature_samples"
+BY_ID = {signature.id: signature for signature in builtin()}
+
+
+def samples(mark):
+    return [
+        pytest.param(path.stem, line[2:], id=f"{path.stem}-{number}")
+        for path in sorted(SAMPLES.glob("*.txt"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if line.startswith(f"{mark} ")
+    ]
+
+
+def meaning(text):
+    found = recognise(builtin(), clean(text.encode()).text)
+    return found[0].id if found else None
+
+
+def test_every_signature_has_samples_of_both_kinds():
+    for name in BY_ID:
+        marks = {line[:2] for line in (SAMPLES / f"{name}.txt").read_text().splitlines()}
+        assert marks == {"+ ", "- "}, name
+
+
+def test_every_sample_belongs_to_a_signature():
+    assert {path.stem for path in SAMPLES.glob("*.txt")} == set(BY_ID)
+
+
+@pytest.mark.parametrize(("name", "line"), samples("+"))
+def test_a_signature_claims_its_lines_and_no_other_steals_them(name, line):
+    assert meaning(line) == name
+
+
+@pytest.mark.parametrize(("name", "line"), samples("-"))
+def test_a_signature_leaves_other_lines_alone(name, line):
+    assert BY_ID[name].match(clean(line.encode()).text) is None
+
+
+@pytest.mark.parametrize("signature", builtin(), ids=lambda signature: signature.id)
+def test_a_hostile_line_takes_linear_time(signature):
+    # A quadratic pattern would not end within the time that a test is given.
+    for seed in (*signature_words(signature), "oom ", "{'", "| Name ", "a.", "[Errno "):
+        text = (seed * (1_000_000 // len(seed) + 1))[:1_000_000]
+        match = signature.match(text)
+        assert match is None or match.end() <= len(text)
+        assert read(signature, text).kind in FindingKind
+
+
+def signature_words(signature):
+    lines = (SAMPLES / f"{signature.id}.txt").read_text().splitlines()
+    first = lines[0][2:]
+    return [first, first[: len(first) // 2], first[-12:]]
+
+
+def test_the_numbers_of_an_out_of_memory_error_are_bytes():
+    text = (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 896.00 MiB. GPU 3 has a total capacity of 21.99 "
+        "GiB of which 759.38 MiB is free. Of the allocated memory 20.00 GiB is allocated by PyTorch, and 512.00 MiB is "
+        "reserved by PyTorch but unallocated."
+    )
+    facts = read(BY_ID["torch_oom"], text).facts
+    assert facts["tried"] == 896 << 20
+    assert facts["gpu"] == 3
+    assert facts["total"] == int(21.99 * 2**30)
+    assert facts["free"] == 796_267_642
+    assert facts["allocated"] == 20 << 30
+    assert facts["unallocated"] == 512 << 20
+    assert facts["reserved"] == (20 << 30) + (512 << 20)
+
+
+def test_the_older_form_gives_the_same_facts():
+    text = (
+        "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 14.00 GiB total capacity; 8.00 GiB "
+        "already allocated; 19.75 MiB free; 13.00 GiB reserved in total by PyTorch)"
+    )
+    facts = read(BY_ID["torch_oom"], text).facts
+    assert (facts["tried"], facts["total"], facts["gpu"]) == (20 << 20, 14 << 30, 0)
+    assert (facts["allocated"], facts["reserved"], facts["unallocated"]) == (8 << 30, 13 << 30, 5 << 30)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "severity", "grade"),
+    [
+        (1, FindingKind.CRASH, Severity.CRITICAL, None),
+        (-6, FindingKind.CRASH, Severity.CRITICAL, None),
+        (-9, FindingKind.HOST_OOM, Severity.CRITICAL, "suspected"),
+        (-15, FindingKind.CANCELLED, Severity.INFO, None),
+        (-2, FindingKind.CANCELLED, Severity.INFO, None),
+    ],
+)
+def test_an_exit_code_says_what_ended_a_worker(code, kind, severity, grade):
+    text = f"failed (exitcode: {code}) local_rank: 3 (pid: 33054) of binary: /usr/bin/python3"
+    reading = read(BY_ID["torchrun_failed"], text)
+    assert (reading.kind, reading.severity, reading.facts.get("grade")) == (kind, severity, grade)
+    assert (reading.facts["exitcode"], reading.facts["local_rank"], reading.facts["pid"]) == (code, 3, 33054)
+
+
+def test_a_kind_has_its_usual_severity_and_role():
+    assert (BY_ID["hf_started"].role, BY_ID["hf_started"].severity) == (Role.MARKER, Severity.INFO)
+    assert (BY_ID["torch_oom"].role, BY_ID["torch_oom"].severity) == (Role.ROOT, Severity.CRITICAL)
+    assert BY_ID["keyboard_interrupt"].severity == Severity.INFO
+    assert BY_ID["lightning_not_finite"].severity == Severity.WARNING
+
+
+def test_a_user_comes_first_and_may_replace_what_is_built_in():
+    own = from_table({"id": "torch_oom", "pattern": "never", "kind": "crash", "ignore": True})
+    known = with_own([own])
+    assert known[0] is own
+    assert [signature.id for signature in known].count("torch_oom") == 1
+    assert len(known) == len(builtin())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("boom(", r"signature 'mine': the pattern does not compile: missing \), .* at position 4"),
+        ("x*", "signature 'mine': the pattern matches an empty line"),
+    ],
+)
+def test_a_bad_pattern_is_refused_with_its_id(pattern, message):
+    with pytest.raises(ValueError, match=message):
+        from_table({"id": "mine", "pattern": pattern, "kind": "crash"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "without"),
+    [
+        ("^Killed$", "Killed"),
+        (r"(?i)^boom", "(?i)boom"),
+        (r"a\^b\$", r"a\^b\$"),
+        ("[$^]x", "[$^]x"),
+        ("(^a|b$)", "(a|b)"),
+        (r"[^\]x^]$", r"[^\]x^]"),
+        (r"\Aa\Z", "a"),
+    ],
+)
+def test_anchors_are_dropped_where_raw_bytes_are_searched(pattern, without):
+    assert unanchored(pattern) == without
+
+
+def test_a_long_line_is_cut_around_what_matters():
+    text = "x" * 2_000 + "CUDA out of memory"
+    assert excerpt(text, 2_018) == "x" * 42 + "CUDA out of memory"
+    assert len(excerpt(text)) == 500
