@@ -121,7 +121,7 @@ def _link(path: Path, step: str, mounts: Collection[Mount]) -> Path | None:
     """Where `step` points to, or None if it is no symbolic link."""
     _local(path, step, mounts)
     try:
-        return Path(os.readlink(step))  # noqa: PTH115 - `step` is a text already
+        return Path(os.readlink(step))  # noqa: PTH115 - a text already
     except FileNotFoundError:
         raise NotWatchable(f"{path}: does not exist") from None
     except OSError as error:
