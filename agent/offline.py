@@ -4,6 +4,8 @@ Wires, like `app`; starts nothing and takes no lock. The errors that such work m
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -40,9 +42,14 @@ def steering(loaded: Loaded) -> Steering:
     return Steering(partial(Database.open, database(loaded)), SystemClock())
 
 
-def channel(name: str, loaded: Loaded) -> Outlet:
+@contextmanager
+def channel(name: str, loaded: Loaded) -> Iterator[Outlet]:
     """Build one configured channel, to send to by hand. Raises KeyError for a name that is not configured."""
-    return app.outlet(name, loaded, app.tools(loaded, Redactor(loaded.secrets), SystemClock()))
+    equipment = app.tools(loaded, Redactor(loaded.secrets), SystemClock())
+    with closing(equipment.http):
+        outlet = app.outlet(name, loaded, equipment)
+        with closing(outlet.channel):
+            yield outlet
 
 
 def composer(name: str, loaded: Loaded) -> Compose:

@@ -26,7 +26,8 @@ FLOORS = {
     "runtime": {"core", "store", "runtime"},
     "web": {"core", "store", "config", "runtime", "web"},
     "app": {"core", "sources", "store", "channels", "config", "runtime", "web", "app"},
-    "cli": {"core", "config", "app", "cli"},
+    "offline": {"core", "store", "config", "runtime", "app", "offline"},
+    "cli": {"core", "config", "app", "offline", "cli"},
     "__main__": {"cli"},
 }
 """Which rooms each room may import. The rooms of the first floor know the ground and themselves."""

@@ -20,7 +20,7 @@ HEADERS = ("BEGAN", "SEVERITY", "STATUS", "TITLE", "DELIVERIES", "ID")
 
 @click.command()
 @click.option("--since", default="24h", metavar="TIME", help="Begin here: a duration, a time of day, a date. [24h]")
-@click.option("--type", "alert_type", type=click.Choice(list(AlertType)), metavar="TYPE", help="One type only.")
+@click.option("--type", "alert_type", type=click.Choice([*map(str, AlertType)]), metavar="TYPE", help="One type only.")
 @click.option("--job", metavar="ID", help="One job's alerts only.")
 @click.option("--channel", metavar="NAME", help="Only what was meant for this channel.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="The most to print.")

@@ -32,8 +32,8 @@ HINTS: Mapping[str, str] = {
 @click.command("test")
 @click.argument("channel")
 @click.option(
-    "--type", "alert_type", type=click.Choice(list(AlertType)), metavar="TYPE", default=AlertType.JOB_FAILED,
-    show_default=True, help="The type of the sample.",
+    "--type", "alert_type", type=click.Choice([*map(str, AlertType)]), metavar="TYPE",
+    default=str(AlertType.JOB_FAILED), show_default=True, help="The type of the sample.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the request, with secrets masked, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one object.")
@@ -46,16 +46,13 @@ def test_command(ctx: click.Context, *, channel: str, alert_type: str, dry_run: 
     if channel not in names:
         text = f"there is no channel {channel!r}; configured: {', '.join(names)}; {suggestion(channel, names)}"
         raise click.BadParameter(text, param_hint="CHANNEL")
-    outlet = offline.channel(channel, loaded)
-    try:
+    with offline.channel(channel, loaded) as outlet:
         row = _delivery(outlet, AlertType(alert_type), loaded)
         message = offline.composer(channel, loaded)(row.snapshot, row, None, row.created_at)
         if dry_run:
             click.echo(outlet.channel.preview(message, row.id))
         else:
             _send(outlet, message, row.id, as_json=as_json)
-    finally:
-        outlet.channel.close()
 
 
 def _delivery(outlet: Outlet, alert_type: AlertType, loaded: Loaded) -> Delivery:

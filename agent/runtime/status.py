@@ -119,6 +119,7 @@ def _troubles(health: Health, now: Instant) -> Iterator[tuple[str, str | None]]:
     if health.unavailable is not None:
         yield "unavailable", health.unavailable
     if health.errors:
-        yield "failing", f"failed {health.errors} times in a row: {health.last_error}"
+        often = f" {health.errors} times in a row" if health.errors > 1 else ""
+        yield "failing", f"failed{often}: {health.last_error}"
     if health.last_success_at is None:
         yield "starting", None

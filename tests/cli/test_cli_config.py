@@ -8,41 +8,10 @@ import sys
 import tomllib
 
 import pytest
-from click.testing import CliRunner
 
 from agent.cli.main import COMMANDS, gpuwarden
 
 URL = "https://hooks.slack.com/services/T0/B0/secretpart"
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """A home of its own, and none of the variables that lead elsewhere."""
-    for name in [name for name in os.environ if name.startswith(("GPUWARDEN_", "XDG_", "STATE_DIR", "CREDENTIALS_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def call(here):
-    def _call(*arguments):
-        return CliRunner().invoke(gpuwarden, [*map(str, arguments)])
-
-    return _call
-
-
-@pytest.fixture
-def file(here):
-    """Write a configuration that only its owner may read."""
-
-    def _file(text):
-        path = here / "config.toml"
-        path.write_text(text)
-        path.chmod(0o600)
-        return path
-
-    return _file
 
 
 def test_a_fine_configuration(call, file, here):

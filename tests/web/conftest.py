@@ -41,6 +41,16 @@ class View:
     def explain(self, alert_id):
         return {"id": alert_id, "story": []} if alert_id == "a-1" else None
 
+    def between(self, since, until):
+        self.asked.append((since, until))
+        return self.alerts
+
+    def queue(self):
+        return [{"id": "dlv_1"}]
+
+    def silences(self):
+        return [{"id": "s1"}]
+
 
 @pytest.fixture
 def view():
