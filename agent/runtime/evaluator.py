@@ -76,8 +76,11 @@ class Evaluator:
         """Do one round; the next follows at once if more events wait."""
         self._adopt_settings()
         changes = Changes()
+        # Taken before the events: what a log said up to a reading is then among them, or still to come.
+        logs = self._board.logs()
         more = self._take_events(changes, now.wall)
-        self._conclude_jobs(changes, now)
+        if not more:
+            self._conclude_jobs(changes, logs, now)
         self._judge_conditions(changes, now)
         self._dispatch.decide(changes, self._docket, self._settings.recipients, self._settings.rules, now.wall)
         self._dispatch.commit(changes, now)
@@ -134,9 +137,8 @@ class Evaluator:
         else:
             self._turn(self._book.fold(event), changes, now)
 
-    def _conclude_jobs(self, changes: Changes, now: Instant) -> None:
-        logs = {path: _log_state(seen, now) for path, seen in self._board.logs().items()}
-        turned = self._book.conclude(now.wall, logs)
+    def _conclude_jobs(self, changes: Changes, logs: Mapping[str, LogSeen], now: Instant) -> None:
+        turned = self._book.conclude(now.wall, {path: _log_state(seen, now) for path, seen in logs.items()})
         self._turn((item for item in turned if item[1] is not None), changes, now.wall)
         for job, _ in turned:
             self._extend_curve(job)

@@ -60,12 +60,15 @@ class SourceStep:
         if not self._restored and not self._restore(now):
             return Next(STORE_RETRY)
         open_for_more = not self._refused or self._commit(now)
-        reading = self._look() if self._uncommitted.waiting < UNSTORED_LIMIT else Reading()
+        began = self._clock.now()
+        reading = self._look(began) if self._uncommitted.waiting < UNSTORED_LIMIT else None
         if open_for_more:
             self._commit(now)
         if self._refused:
             self._show_refused()
-        return self._following(reading, now)
+        if reading is not None:
+            self._publish(reading, began)
+        return self._following(reading or Reading(), now)
 
     def close(self, now: Instant) -> None:
         """Commit what is left and let go of everything; what the store refuses now is read again after the start."""
@@ -89,21 +92,24 @@ class SourceStep:
             self._store_worked()
         return True
 
-    def _look(self) -> Reading:
-        began = self._clock.now()
+    def _look(self, began: Instant) -> Reading | None:
+        """Look once; None if there is nothing to look at."""
         try:
             reading = self._source.read(began)
         except Unavailable as absence:
             self._absent(str(absence))
-            return Reading()
+            return None
         finally:
             self._observe(self._clock.now().monotonic - began.monotonic)
         self._present()
-        self._board.publish(self._source.name, reading, began)
         self._uncommitted.add(reading, began)
+        return reading
+
+    def _publish(self, reading: Reading, began: Instant) -> None:
+        """Show the reading, after its events can be seen: "read to the end" must not be known before what was read."""
+        self._board.publish(self._source.name, reading, began)
         if self._awaited(reading):
             self._on_events()
-        return reading
 
     def _awaited(self, reading: Reading) -> bool:
         """Whether the evaluator waits for a log that has now been read to its end."""

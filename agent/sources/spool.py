@@ -120,7 +120,8 @@ class SpoolSource:
                 refused[entry.uid].append(str(error))
                 self._reject(folder, entry.name, str(error))
                 continue
-            events.append(Event(_id(entry.name, found), self.name, now.wall, fact))
+            # What was handed in while the agent was down happened then, not now.
+            events.append(Event(_id(entry.name, found), self.name, min(entry.changed_at, now.wall), fact))
             self._taken.add(entry.name)
         for uid, reasons in refused.items():
             _log.warning("refused %d files of user %d from the spool; %s", len(reasons), uid, reasons[0])
