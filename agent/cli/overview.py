@@ -30,6 +30,7 @@ def display(found: Json, zone: tzinfo) -> None:
     logs = found.get("logs")
     if logs:
         click.echo(f"\nLogs: {logs['followed']} followed, {text.size(logs['unread_bytes'])} not yet read")
+        show.lines(_unreadable(item) for item in logs["unreadable"])
 
 
 def _section(title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], empty: str | None = None) -> None:
@@ -73,6 +74,11 @@ def _disk(disk: Json) -> tuple[str, ...]:
 
 def _source(source: Json) -> tuple[str, ...]:
     return source["name"], f"{source['state']}: {source['detail']}" if source["detail"] else source["state"]
+
+
+def _unreadable(log: Json) -> str:
+    remedy = f": {log['remedy']}" if log["remedy"] else ""
+    return f"  cannot read {log['path']} ({log['reason']}){remedy}"
 
 
 def _silence(silence: Json, zone: tzinfo) -> tuple[str, ...]:

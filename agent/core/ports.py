@@ -39,6 +39,8 @@ class Reading:
     """Seconds until the next look is wanted, if sooner than the source's interval; 0 while more waits to be read."""
     watch: tuple[int, ...] = ()
     """File descriptors that wake the source when they become readable."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Files that are there but cannot be read, by path, with the reason."""
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault

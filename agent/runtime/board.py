@@ -59,6 +59,7 @@ class Board:
         self._lock = threading.Lock()
         self._samples: dict[str, tuple[Sample, ...]] = {}
         self._logs: dict[str, LogSeen] = {}
+        self._unreadable: dict[str, Mapping[str, str]] = {}
         self._health: dict[str, Health] = {}
         self._wishes = Wishes()
         self._heartbeat: float | None = None
@@ -75,6 +76,7 @@ class Board:
         """
         with self._lock:
             self._samples[source] = reading.samples
+            self._unreadable[source] = reading.unreadable
             for log in reading.logs:
                 self._logs[log.path] = _seen(self._logs.get(log.path), log, looked_at.monotonic)
 
@@ -82,6 +84,7 @@ class Board:
         """Show no samples of a source that is not there any more."""
         with self._lock:
             self._samples.pop(source, None)
+            self._unreadable.pop(source, None)
 
     def forget_logs(self, paths: Iterable[str]) -> None:
         """Forget logs that nobody follows any more."""
@@ -104,6 +107,11 @@ class Board:
         with self._lock:
             return dict(self._logs)
 
+    def unreadable(self) -> Mapping[str, str]:
+        """Files that sources found and could not read, by path, with the reason."""
+        with self._lock:
+            return {path: why for found in self._unreadable.values() for path, why in found.items()}
+
     def log(self, path: str) -> LogSeen | None:
         """The latest look at one log."""
         with self._lock:
@@ -121,6 +129,7 @@ class Board:
         with self._lock:
             self._health.pop(name, None)
             self._samples.pop(name, None)
+            self._unreadable.pop(name, None)
             self._unstored.pop(name, None)
 
     def began(self, name: str, now: Instant) -> None:

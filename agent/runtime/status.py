@@ -1,5 +1,7 @@
 """The sections of `status`: how jobs, channels, disks, sources and logs stand, as JSON. Values in, values out."""
 
+import errno
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agent.core import disk_rules, record, retry
@@ -13,6 +15,9 @@ from agent.runtime.board import LogSeen
 from agent.runtime.health import Health
 from agent.runtime.metrics_scrape import latest_progress
 from agent.runtime.overview import Overview
+
+FORBIDDEN = os.strerror(errno.EACCES)
+REMEDY = "let the user that the agent runs as read the file and enter its folders, for example with setfacl"
 
 REMOVED = "removed"
 """The state of a channel that is not configured any more, but for which something still waits."""
@@ -53,10 +58,17 @@ def sources(healths: Iterable[Health], now: Instant) -> list[dict[str, Json]]:
     return [_source(health, now) for health in healths if health.source]
 
 
-def logs(samples: Iterable[Sample]) -> dict[str, Json]:
-    """How many logs are followed, and how far behind the reading is."""
+def logs(samples: Iterable[Sample], unreadable: Mapping[str, str]) -> dict[str, Json]:
+    """How many logs are followed, how far behind the reading is, and which logs cannot be read."""
     values = {sample.name: int(sample.value) for sample in samples if not sample.labels}
-    return {"followed": values.get("log_files", 0), "unread_bytes": values.get("log_lag_bytes", 0)}
+    return {
+        "followed": values.get("log_files", 0),
+        "unread_bytes": values.get("log_lag_bytes", 0),
+        "unreadable": [
+            {"path": strip_controls(path), "reason": why, "remedy": REMEDY if why == FORBIDDEN else None}
+            for path, why in sorted(unreadable.items())
+        ],
+    }
 
 
 def _job(job: Job, log: LogSeen | None, now: int) -> dict[str, Json]:

@@ -88,7 +88,7 @@ class AgentView:
             "uptime_seconds": round(now.monotonic - self._started.monotonic, 3),
             "disks": status.disks(self._board.samples_of("disk")),
             "sources": status.sources(self._board.healths(), now),
-            "logs": status.logs(self._board.samples_of("logs")),
+            "logs": status.logs(self._board.samples_of("logs"), self._board.unreadable()),
             "store": {
                 "trouble": None if trouble is None else trouble.text,
                 "since": None if trouble is None else rfc3339(trouble.since),

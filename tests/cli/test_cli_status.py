@@ -92,7 +92,8 @@ def full(agent, store, now, monkeypatch):
                     {"name": "disk", "state": "ok", "detail": None}],
         "silences": [{"id": "s1", "ends_at": rfc3339(now), "author": "ada\x1b[2J"}],
         "store": {"trouble": "the disk is full", "since": rfc3339(now)},
-        "logs": {"followed": 2, "unread_bytes": 2048},
+        "logs": {"followed": 2, "unread_bytes": 2048,
+                 "unreadable": [{"path": "/x", "reason": "Permission denied", "remedy": "let it be read"}]},
     }  # fmt: skip
 
 
@@ -111,5 +112,6 @@ def test_every_section_in_words(full, now, capsys):
         "disk  ok",
         f"{rfc3339(now)[:19].replace('T', ' ')}  ada     s1",
         "Logs: 2 followed, 2.0 KiB not yet read",
+        "  cannot read /x (Permission denied): let it be read",
     ):
         assert line in lines

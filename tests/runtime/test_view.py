@@ -119,7 +119,17 @@ def test_workers_that_are_no_sources_are_not_listed(view, board):
 
 def test_logs_that_are_followed(view, clock, board):
     board.publish("logs", Reading((Sample("log_files", 3), Sample("log_lag_bytes", 512))), clock.now())
-    assert view.status()["logs"] == {"followed": 3, "unread_bytes": 512}
+    assert view.status()["logs"] == {"followed": 3, "unread_bytes": 512, "unreadable": []}
+
+
+def test_logs_that_cannot_be_read_come_with_the_remedy(view, clock, board):
+    board.publish("logs", Reading(unreadable={"/b": "is a directory", "/a": "Permission denied"}), clock.now())
+    first, second = view.status()["logs"]["unreadable"]
+    assert (first["path"], first["reason"]) == ("/a", "Permission denied")
+    assert first["remedy"].startswith("let the user that the agent runs as read the file")
+    assert second == {"path": "/b", "reason": "is a directory", "remedy": None}
+    board.publish("logs", Reading(), clock.now())
+    assert view.status()["logs"]["unreadable"] == []
 
 
 def test_a_store_in_trouble_is_said_and_keeps_the_agent_from_being_ready(view, clock, board):

@@ -93,7 +93,8 @@ class LogSource:
             self._first = False
             checkpoint[BEGAN] = now.wall
         again_in = min(self._following.due_in(now), self._finder.due_in(now))
-        return Reading(self._samples(), tuple(events), checkpoint, tuple(logs), again_in)
+        unreadable = dict(self._following.unreadable)
+        return Reading(self._samples(), tuple(events), checkpoint, tuple(logs), again_in, unreadable=unreadable)
 
     def close(self) -> None:
         """Let go of files and watches."""
