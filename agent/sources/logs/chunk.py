@@ -66,5 +66,5 @@ class Chunk:
     def record_from(self, offset: int, line: int) -> Span:
         """The record of the line begun at `line` in which a byte lies; empty if that byte is a separator."""
         begin = line + max(0, offset - line) // self.max_line * self.max_line
-        end = self.base + record_end(self.data, min(offset - self.base, len(self.data)))
+        end = self.base + record_end(self.data, min(offset - self.base, len(self.data)), self.max_line)
         return Span(begin, min(end, begin + self.max_line), line)

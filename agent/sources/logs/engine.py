@@ -5,7 +5,7 @@ is found is only a candidate: the detailed rules of `core/signatures` decide.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ CALLS_AT_MOST = 20_000
 """Matches looked at in one chunk; beyond them only the first further match of each pattern. Bounds a hostile log."""
 STRIDE = 256
 """Bytes of a long record after which a pattern is looked for again."""
+_PLAIN = 0 if hyperscan is None else hyperscan.HS_FLAG_MULTILINE
 SEPARATORS = (b"\n", b"\r", b"\0")
 """What ends a record. Bars are redrawn with carriage returns; a truncated log may begin with thousands of NULs."""
 
@@ -50,10 +51,10 @@ def build(patterns: Sequence[str]) -> Engine:
     return VectorscanEngine(patterns) if hyperscan is not None else RegexEngine(patterns)
 
 
-def record_end(data: bytes, begin: int) -> int:
-    """Where the record ends that byte `begin` lies in: the position of its separator, or the end of the data."""
-    end = data.find(b"\n", begin)
-    end = len(data) if end < 0 else end
+def record_end(data: bytes, begin: int, within: int) -> int:
+    """Where the record ends that byte `begin` lies in: at its separator, the end of the data, or `within` bytes on."""
+    end = data.find(b"\n", begin, begin + within)
+    end = min(len(data), begin + within) if end < 0 else end
     for separator in SEPARATORS[1:]:
         other = data.find(separator, begin, end)
         end = other if other >= 0 else end
@@ -74,26 +75,27 @@ class VectorscanEngine:
     name = "vectorscan"
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._patterns: list[tuple[int, bytes, int]] = []
         self.unscanned: dict[int, str] = {}
-        for number, pattern in enumerate(patterns):
-            self._admit(number, pattern)
-        self._every = self._compile(0)
+        self._patterns = [(number, pattern.encode(), _PLAIN) for number, pattern in enumerate(patterns)]
         self._first: hyperscan.Database | None = None
+        try:
+            self._every = self._compile(0)
+        except hyperscan.error:
+            self._patterns = [admitted for each in self._patterns for admitted in self._admit(*each)]
+            self._every = self._compile(0)
 
-    def _admit(self, number: int, pattern: str) -> None:
+    def _admit(self, number: int, pattern: bytes, flags: int) -> Iterator[tuple[int, bytes, int]]:
         """Take a pattern as it is; one with look-around or back-references as the wider one that Vectorscan makes."""
         reason = ""
-        for flags in (hyperscan.HS_FLAG_MULTILINE, hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_PREFILTER):
+        for wider in (flags, flags | hyperscan.HS_FLAG_PREFILTER):
             try:
-                _database([(number, pattern.encode(), flags)], 0)
+                _database([(number, pattern, wider)], 0)
             except hyperscan.error as error:
                 reason = reason or str(error)
             else:
-                self._patterns.append((number, pattern.encode(), flags))
-                break
-        else:
-            self.unscanned[number] = reason
+                yield number, pattern, wider
+                return
+        self.unscanned[number] = reason
 
     def _compile(self, flags: int) -> "hyperscan.Database | None":
         return _database(self._patterns, flags) if self._patterns else None
@@ -129,7 +131,7 @@ class _Sink:
         self._calls += 1
         end += self._base
         if end > self._done.get(number, 0):
-            self._done[number] = min(record_end(self._data, end), end + STRIDE)
+            self._done[number] = record_end(self._data, end, STRIDE)
             self.hits.append(Hit(end, number))
         return self._calls >= CALLS_AT_MOST
 
@@ -179,5 +181,5 @@ def _ends(pattern: re.Pattern[bytes], data: bytes) -> list[int]:
     match = pattern.search(data)
     while match is not None and len(ends) < CALLS_AT_MOST:
         ends.append(match.end())
-        match = pattern.search(data, min(record_end(data, match.end()), match.end() + STRIDE))
+        match = pattern.search(data, record_end(data, match.end(), STRIDE))
     return ends

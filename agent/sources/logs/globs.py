@@ -18,7 +18,7 @@ _MAGIC = re.compile(r"[*?\[]")
 
 
 class Walk:
-    """One expansion of one pattern: the files found, the folders listed, and whether it was cut short."""
+    """One expansion of one pattern: the files found, the folders looked into, and whether it was cut short."""
 
     def __init__(self, pattern: str) -> None:
         self.folders: list[str] = []
@@ -33,6 +33,8 @@ class Walk:
         if part == "**":
             yield from self._deep(folder, rest or ("*",))
         elif not _MAGIC.search(part):
+            if not rest:
+                self._note(folder)
             yield from self._plain(os.path.join(folder, part), rest)  # noqa: PTH118 - a hot loop over many names
         else:
             for entry in self._list(folder):
@@ -63,9 +65,12 @@ class Walk:
         except OSError:  # not there, or not for us: then nothing in it is named
             return []
         self._left -= len(found)
+        self._note(folder)
+        return found
+
+    def _note(self, folder: str) -> None:
         if not self.folders or self.folders[-1] != folder:
             self.folders.append(folder)
-        return found
 
 
 def is_pattern(path: str) -> bool:

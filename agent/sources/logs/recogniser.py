@@ -35,23 +35,28 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a record, or the block that it begins or ends, was recognised as."""
+    """What a record, or the block that it begins or ends, was recognised as. `whole`: the block is complete."""
 
     signature: Signature
     record: Record
     text: str
     reading: Reading
     context: tuple[str, ...] = ()
+    whole: bool = True
 
 
 @dataclass(slots=True)
 class _Open:
-    """A block that waits for more lines. `context` comes from a traceback whose last line began the block."""
+    """A block that waits for more lines. `context` comes from a traceback whose last line began the block.
+
+    `told`: whether it was told as far as it had come, and has not grown since.
+    """
 
     block: Block
     signature: Signature
     record: Record
     context: tuple[str, ...] = ()
+    told: bool = False
 
 
 class Recogniser:
@@ -68,6 +73,11 @@ class Recogniser:
         return bool(self._open)
 
     @property
+    def untold(self) -> bool:
+        """Whether a block is open that was not told as it stands."""
+        return not all(item.told for item in self._open.values())
+
+    @property
     def place(self) -> Place | None:
         """Where the earliest open block begins."""
         places = (item.record.place for item in self._open.values())
@@ -76,11 +86,15 @@ class Recogniser:
     def look(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
         """Look at the next record. `patterns`: numbers of the signatures whose pattern was found in it."""
         item = self._open.get(record.line.source)
-        step = item.block.take(record.line.text) if item is not None else Step.FOREIGN
+        step = Step.FOREIGN
+        if item is not None:
+            step = item.block.take(record.line.text)
+            item.told &= step is Step.FOREIGN
         if item is not None and step is Step.ENDED:
             yield from self._end(item, record)
-        elif step is Step.CUT:
-            yield from self._cut(record.line.source)
+        elif item is not None and step is Step.CUT:
+            del self._open[record.line.source]
+            yield from self._unended(item)
         if step in (Step.FOREIGN, Step.CUT):
             yield from self._line(record, patterns)
 
@@ -94,10 +108,12 @@ class Recogniser:
         if trial.block.take(record.line.text) is Step.ENDED:
             yield from self._end(trial, record)
 
-    def cut(self) -> Iterator[Meaning]:
-        """End every open block as it stands."""
-        for source in list(self._open):
-            yield from self._cut(source)
+    def tell(self) -> Iterator[Meaning]:
+        """Tell every open block as it stands. It stays open: a program may only have paused."""
+        for item in self._open.values():
+            if not item.told:
+                item.told = True
+                yield from self._unended(item)
 
     def _line(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
         if not patterns:
@@ -132,13 +148,12 @@ class Recogniser:
         elif not found[0].ignore:
             yield Meaning(found[0], record, excerpt(told.text), read(found[0], told.text, told.facts), told.context)
 
-    def _cut(self, source: str) -> Iterator[Meaning]:
-        item = self._open.pop(source)
-        told = item.block.told()
-        if told.context or item.signature.block != "traceback":
-            yield self._told(item, item.record)
+    def _unended(self, item: _Open) -> Iterator[Meaning]:
+        """Tell a block that is not complete; a traceback's header alone may be part of a text about one."""
+        if item.block.told().context or item.signature.block != "traceback":
+            yield self._told(item, item.record, whole=False)
 
-    def _told(self, item: _Open, record: Record) -> Meaning:
+    def _told(self, item: _Open, record: Record, *, whole: bool = True) -> Meaning:
         told = item.block.told()
         reading = read(item.signature, told.text, told.facts)
-        return Meaning(item.signature, record, excerpt(told.text), reading, item.context or told.context)
+        return Meaning(item.signature, record, excerpt(told.text), reading, item.context or told.context, whole)

@@ -43,7 +43,7 @@ def rules(
     known = signatures.with_own(own)
     return Rules(
         signatures=known,
-        engine=engine if engine is not None else build([signature.pattern for signature in known]),
+        engine=engine if engine is not None else build(tuple(signature.pattern for signature in known)),
         progress=(*own_progress, *progress.builtin()),
         max_line=max_line,
         zone=zone,

@@ -15,6 +15,7 @@ from agent.core.lines import clean, plain, stamp
 from agent.core.progress import find
 from agent.core.runs import Run
 from agent.sources.logs.chunk import Chunk, Span
+from agent.sources.logs.engine import record_begin
 from agent.sources.logs.recogniser import Meaning, Place, Recogniser, Record
 from agent.sources.logs.rules import Rules
 
@@ -24,12 +25,13 @@ PROGRESS_WITHIN = 4_096
 """Bytes at the end of a piece that are read for progress: the last bar is there, and all others are older."""
 PROGRESS_BEFORE = 16_384
 """Bytes before a finding that are read for the progress that it happened at."""
-STAMP_WITHIN = 4_096
-"""Bytes before a finding in which a time is looked for, if its own line has none."""
+STAMP_WITHIN = 8_192
+"""Bytes before a finding within which a line's time is taken for its own, if it has none."""
 FINDINGS_AT_MOST = 20
 """Findings of one signature in one piece; the others are counted. Thousands of lines may repeat one assertion."""
 
 _RECORD = re.compile(rb"[^\n\r\0]+")
+_MAYBE_STAMP = re.compile(rb"\d{4}-\d\d-\d\d[T _]\d\d:\d\d:\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class LogScanner:
         self._progress_upto = place.offset
         self._settled_upto = place.offset
         self._settled: set[tuple[str | int, ...]] = set()
+        self._stamp: tuple[int, int] | None = None
+        """The last time that the log told, after the offset of its record."""
         self._noticed: list[Noticed] = []
         self._counts: Counter[str] = Counter()
 
@@ -71,7 +75,7 @@ class LogScanner:
     @property
     def tail(self) -> bytes:
         """The last bytes before `offset`, as many as are kept."""
-        return (self._recent + self._chunk.data)[-TAIL:]
+        return self._before(self._chunk.end)
 
     @property
     def place(self) -> Place:
@@ -81,7 +85,7 @@ class LogScanner:
     @property
     def unsettled(self) -> bool:
         """Whether something waits for more bytes, which may never come."""
-        return self._recogniser.waits or self._pending.end > max(self._pending.begin, self._settled_upto)
+        return self._recogniser.untold or self._pending.end > max(self._pending.begin, self._settled_upto)
 
     def feed(self, data: bytes) -> list[Noticed]:
         """Take the bytes that follow; returns what they tell, in the order of the file."""
@@ -106,7 +110,7 @@ class LogScanner:
             self._settled.update(item.key for item in self._noticed[before:])
             self._show(self._chunk.shown(span), span.begin, ended=True)
         if blocks:
-            self._notice(self._recogniser.cut())
+            self._notice(self._recogniser.tell())
         self._settled_upto = span.end
         return self._taken()
 
@@ -117,9 +121,10 @@ class LogScanner:
 
     def _drop(self, upto: int) -> None:
         """Forget the bytes before an offset, but for the tail."""
-        size = upto - self._chunk.base
-        self._recent = (self._recent + self._chunk.data[:size])[-TAIL:]
-        self._chunk = Chunk(self._chunk.data[size:], upto, self._pending.line, self._rules.max_line)
+        self._stamp = self._last_stamp(upto)
+        self._recent = self._before(upto)
+        kept = self._chunk.data[upto - self._chunk.base :]
+        self._chunk = Chunk(kept, upto, self._pending.line, self._rules.max_line)
 
     # Records.
 
@@ -149,8 +154,12 @@ class LogScanner:
 
     def _record(self, span: Span) -> Record:
         at = self._chunk.overlapping(span)
-        before = (self._recent + self._chunk.data[: at - self._chunk.base])[-TAIL:]
-        return Record(span, clean(self._chunk.shown(span)), Place(at, span.line, before))
+        return Record(span, clean(self._chunk.shown(span)), Place(at, span.line, self._before(at)))
+
+    def _before(self, offset: int) -> bytes:
+        """The bytes before an offset, as many as are kept."""
+        end = offset - self._chunk.base
+        return self._chunk.data[end - TAIL : end] if end >= TAIL else (self._recent + self._chunk.data[:end])[-TAIL:]
 
     def _notice(self, meanings: Iterable[Meaning]) -> None:
         for meaning in meanings:
@@ -158,9 +167,11 @@ class LogScanner:
             self._counts[signature.id] += 1
             if self._counts[signature.id] > FINDINGS_AT_MOST:
                 self.suppressed += 1
-            elif (offset, signature.id) not in self._settled:
+                continue
+            key = (offset, signature.id) if meaning.whole else (offset, signature.id, "unfinished")
+            if key not in self._settled:
                 self._read_progress(offset, PROGRESS_BEFORE)
-                self._noticed.append(Noticed((offset, signature.id), self._finding(meaning)))
+                self._noticed.append(Noticed(key, self._finding(meaning)))
                 reading = meaning.reading
                 self.run = runs.marked(self.run, reading.kind, reading.role, offset, self.progress)
 
@@ -186,14 +197,20 @@ class LogScanner:
 
     def _written_at(self, span: Span, told: str) -> int | None:
         """When a record was written: by a time that it tells, else by the closest one before it."""
-        zone = self._rules.zone
-        end = span.end - self._chunk.base
-        if end <= 0:
-            return stamp(told, zone)
-        before = self._chunk.data[max(0, end - STAMP_WITHIN) : end]
-        texts = (plain(record) for record in reversed(_RECORD.findall(before)))
-        times = (stamp(text, zone) for text in (told, *texts))
-        return next((time for time in times if time is not None), None)
+        found = self._last_stamp(span.end)
+        near = found is not None and span.begin - found[0] <= STAMP_WITHIN
+        return stamp(told, self._rules.zone) or (found[1] if found is not None and near else None)
+
+    def _last_stamp(self, upto: int) -> tuple[int, int] | None:
+        """The last time told before an offset, after the offset of its record."""
+        end = max(0, upto - self._chunk.base)
+        begin = max(0, end - STAMP_WITHIN)
+        for match in reversed(list(_MAYBE_STAMP.finditer(self._chunk.data, begin, end))):
+            first = max(begin, record_begin(self._chunk.data, match.start()))
+            time = stamp(plain(self._chunk.data[first : match.end() + 16]), self._rules.zone)
+            if time is not None:
+                return self._chunk.base + first, time
+        return self._stamp
 
     # Progress.
 
