@@ -1,7 +1,6 @@
 """`gpuwarden history`: alerts with what became of them on each channel, newest first."""
 
 import time
-from collections import Counter
 from datetime import tzinfo
 
 import click
@@ -68,6 +67,4 @@ def _row(alert: Json, zone: tzinfo) -> tuple[str, ...]:
 def _outcomes(deliveries: Json) -> str:
     """Say what became of the last notification on each channel: `ops delivered, pager dead`."""
     last = {item["channel"]: item["state"] for item in deliveries}
-    counts = Counter(item["channel"] for item in deliveries)
-    parts = [f"{name} {state}{f' ({counts[name]})' if counts[name] > 1 else ''}" for name, state in last.items()]
-    return ", ".join(parts) or "nobody was asked"
+    return ", ".join(f"{name} {state}" for name, state in last.items()) or "nobody was asked"

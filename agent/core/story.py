@@ -111,7 +111,8 @@ def _verdict(decision: Decision, zone: tzinfo) -> str:
 
 
 def _try(attempt: Attempt, row: Delivery, zone: tzinfo) -> str:
-    name = f"Attempt {attempt.n}"
+    goal = "" if row.kind is NotificationKind.FIRED else f" at {_KINDS[row.kind]}"
+    name = f"Attempt {attempt.n}{goal}"
     if attempt.outcome == "delivered":
         status = f" (status {attempt.status})" if attempt.status is not None else ""
         return f"{name} was accepted{status}."

@@ -175,6 +175,12 @@ def test_the_end_of_an_episode_is_told_as_such():
     assert tell(alert(), [done], [], [], UTC)[-1].endswith("The end is sent: resolved.")
 
 
+def test_an_attempt_at_something_else_than_the_alert_says_so():
+    row = delivery(kind=RESOLVED, state=DeliveryState.DELIVERED, attempts=1, delivered_at=NOW + 1_100)
+    lines = tell(alert(), [decision(reason="resolved", kind=RESOLVED)], [row], [attempt(row)], UTC)
+    assert lines[-2].endswith("Attempt 1 at the end was accepted.")
+
+
 def test_decisions_alone_name_their_channels():
     made = [decision(), decision("suppress", "not_taken", channel=None)]
     assert verdicts(made, UTC) == [
