@@ -32,7 +32,7 @@ from agent.runtime.signals import Signals
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
-from agent.store import ledger, outbox
+from agent.store import backlog, ledger, outbox
 from agent.store.directory import StateDirectory
 from agent.store.errors import StoreError
 from agent.web.access import Access
@@ -220,7 +220,8 @@ class Daemon:
     def _lift_suspensions(self) -> None:
         """Try every channel anew: whoever loads a configuration may have put right what suspended one."""
         with self._directory.connect() as database:
-            database.write(_lift_suspensions)
+            now = self._clock.now().wall
+            database.write(lambda conn: _lift_suspensions(conn, now))
 
     def _stop(self) -> None:
         self._service.stopping()
@@ -237,9 +238,11 @@ class Daemon:
         return self._redactor.clean(text)
 
 
-def _lift_suspensions(conn: sqlite3.Connection) -> None:
+def _lift_suspensions(conn: sqlite3.Connection, now: int) -> None:
     for state in ledger.channel_states(conn).values():
-        ledger.save_channel_state(conn, retry.lifted(state))
+        if state.paused_until is not None:
+            ledger.save_channel_state(conn, retry.lifted(state))
+            backlog.hasten(conn, state.channel, now)
 
 
 def _stamps(loaded: Loaded) -> Mapping[Path, tuple[int, int] | None]:

@@ -70,6 +70,14 @@ def requeue(conn: sqlite3.Connection, ids: Collection[str] | None, now: int) -> 
     return waiting.rowcount + dead.rowcount
 
 
+def hasten(conn: sqlite3.Connection, channel: str, now: int) -> int:
+    """Make what waits for one channel due at once; returns how many rows that were."""
+    return conn.execute(
+        "UPDATE delivery SET next_at = :now WHERE channel = :channel AND state = 'queued' AND next_at > :now",
+        {"channel": channel, "now": now},
+    ).rowcount
+
+
 def drop(conn: sqlite3.Connection, ids: Collection[str]) -> int:
     """Take these rows out of the queue; they stay in the history with the reason. Returns how many it applied to."""
     return conn.execute(
