@@ -4,7 +4,6 @@ Whatever cannot be had (the state directory, the port, a readable database) is a
 """
 
 import logging
-import sqlite3
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,7 +16,6 @@ from agent import app
 from agent.banner import banner
 from agent.config.errors import ConfigError
 from agent.config.load import Loaded, load
-from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.redact import Redactor
 from agent.parts import Parts
@@ -29,10 +27,11 @@ from agent.runtime.clock import SystemClock
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.signals import Signals
+from agent.runtime.steering import Steering
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
-from agent.store import backlog, ledger, outbox
+from agent.store import outbox
 from agent.store.directory import StateDirectory
 from agent.store.errors import StoreError
 from agent.web.access import Access
@@ -135,6 +134,7 @@ class Daemon:
         self._parts = Parts(
             self._clock, self._board, self._metrics, self._directory, self._supervisor, uuid.uuid4().hex
         )
+        self._steering = Steering(self._directory.connect, self._clock)
         self._roster = Roster(self._parts, self._board, self._clock, self._place.environ)
         self._status_due = Timer(min(STATUS_EVERY, self._service.watchdog_interval or STATUS_EVERY))
         self._secrets_due = Timer(SECRETS_CHECKED_EVERY)
@@ -144,7 +144,7 @@ class Daemon:
         """Start every part; what an earlier process was sending is sent again."""
         with self._directory.connect() as database:
             database.write(outbox.recover)
-        self._lift_suspensions()
+        self._steering.lift()
         if self._listener is not None:
             access = Access.to(self._listener.address, self._loaded.settings.server.allowed_hosts)
             self._supervisor.add(Stage.WEB, Server(self._listener, build(self._view, access)))
@@ -213,15 +213,9 @@ class Daemon:
         self._logging.set_level(loaded.settings.agent.log_level)
         self._policy = app.evaluator_settings(loaded)
         self._showing = app.showing(loaded, self._place.environ)
-        self._lift_suspensions()
+        self._steering.lift()  # whoever loads a configuration may have put right what suspended a channel
         self._roster.adopt(loaded)
         self._parts.announce(item.name for item in self._policy.recipients)
-
-    def _lift_suspensions(self) -> None:
-        """Try every channel anew: whoever loads a configuration may have put right what suspended one."""
-        with self._directory.connect() as database:
-            now = self._clock.now().wall
-            database.write(lambda conn: _lift_suspensions(conn, now))
 
     def _stop(self) -> None:
         self._service.stopping()
@@ -236,13 +230,6 @@ class Daemon:
 
     def _clean(self, text: str) -> str:
         return self._redactor.clean(text)
-
-
-def _lift_suspensions(conn: sqlite3.Connection, now: int) -> None:
-    for state in ledger.channel_states(conn).values():
-        if state.paused_until is not None:
-            ledger.save_channel_state(conn, retry.lifted(state))
-            backlog.hasten(conn, state.channel, now)
 
 
 def _stamps(loaded: Loaded) -> Mapping[Path, tuple[int, int] | None]:

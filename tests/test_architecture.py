@@ -17,6 +17,10 @@ AGENT = ROOT / "agent"
 PAGE = ROOT / "docs" / "architecture.md"
 MODULES = sorted(path for path in AGENT.rglob("*.py") if path.name != "__init__.py")
 
+ROOMS = {"core", "sources", "store", "channels", "config", "runtime", "web"}
+ATTIC = {"app", "banner", "daemon", "offline", "parts", "roster"}
+"""The modules beside the rooms, which build and run the whole."""
+
 FLOORS = {
     "core": {"core"},
     "sources": {"core", "sources"},
@@ -25,9 +29,8 @@ FLOORS = {
     "config": {"core", "config"},
     "runtime": {"core", "store", "runtime"},
     "web": {"core", "store", "config", "runtime", "web"},
-    "app": {"core", "sources", "store", "channels", "config", "runtime", "web", "app"},
-    "offline": {"core", "store", "config", "runtime", "app", "offline"},
-    "cli": {"core", "config", "app", "offline", "cli"},
+    **dict.fromkeys(ATTIC, ROOMS | ATTIC),
+    "cli": {"core", "config", "cli"} | ATTIC,
     "__main__": {"cli"},
 }
 """Which rooms each room may import. The rooms of the first floor know the ground and themselves."""
@@ -51,7 +54,8 @@ ONLY = {
     "uvicorn": {"web/"},
     "watchdog": {"sources/"},
     "hyperscan": {"sources/logs/"},
-    "httpx": {"channels/", "runtime/", "cli/"},
+    "httpx": {"cli/"},
+    "httpcore": {"channels/shared/"},
     "prometheus_client": {"runtime/", "web/"},
 }
 """Libraries that belong to one place, so that what needs none of them stays small and quick to start."""

@@ -51,6 +51,9 @@ class Dispatch:
         version = self._db.data_version()
         if not changes.alerts and version == self._seen_version and now < self._due_at:
             return
+        if version != self._seen_version:
+            # Somebody else has committed, perhaps a person who wants what waits to be tried again.
+            self._announce(item.name for item in recipients)
         self._seen_version = version
         result = self._plan(docket, recipients, rules, now)
         changes.inserts += result.inserts

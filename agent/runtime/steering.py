@@ -42,13 +42,15 @@ class Steering:
         now = self._clock.now().wall
 
         def body(conn: sqlite3.Connection) -> int:
-            channels = None if ids is None else _channels(conn, ids)
-            for state in ledger.channel_states(conn).values():
-                if state.paused_until is not None and (channels is None or state.channel in channels):
-                    ledger.save_channel_state(conn, retry.lifted(state))
+            _lift(conn, now, None if ids is None else _channels(conn, ids))
             return backlog.requeue(conn, ids, now)
 
         return self._write(body)
+
+    def lift(self) -> None:
+        """Lift every pause and suspension: what waits for such a channel is due at once."""
+        now = self._clock.now().wall
+        self._write(lambda conn: _lift(conn, now, None))
 
     def drop(self, ids: Collection[str]) -> int:
         """Take these deliveries out of the queue; returns how many were in it."""
@@ -100,6 +102,13 @@ class Steering:
     def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
         with self._open() as database:
             return database.write(body)
+
+
+def _lift(conn: sqlite3.Connection, now: int, channels: Collection[str] | None) -> None:
+    for state in ledger.channel_states(conn).values():
+        if state.paused_until is not None and (channels is None or state.channel in channels):
+            ledger.save_channel_state(conn, retry.lifted(state))
+            backlog.hasten(conn, state.channel, now)
 
 
 def _channels(conn: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:

@@ -36,5 +36,5 @@ def between(conn: sqlite3.Connection, since: int, until: int) -> list[Decision]:
 
 def _select(conn: sqlite3.Connection, where: str, *values: str | int) -> list[Decision]:
     """`where` is one of the constants above."""
-    found = conn.execute(f"SELECT {', '.join(_NAMES)} FROM decision {where}", values)  # noqa: S608
+    found = conn.execute(f"SELECT {', '.join(_NAMES)} FROM decision {where}", values)  # noqa: S608 - constants only
     return [build(Decision, dict(zip(_NAMES, row, strict=True)), f"decision about {row[0]}") for row in found]

@@ -14,7 +14,7 @@ _COLUMNS = ", ".join(_NAMES)
 
 def get(conn: sqlite3.Connection, delivery_id: str) -> Delivery | None:
     """Look up one delivery. Raises Undecodable."""
-    row = conn.execute(f"SELECT {_COLUMNS} FROM delivery WHERE id = ?", (delivery_id,)).fetchone()  # noqa: S608
+    row = conn.execute(f"SELECT {_COLUMNS} FROM delivery WHERE id = ?", (delivery_id,)).fetchone()  # noqa: S608 - constants only
     return None if row is None else _delivery(row)
 
 

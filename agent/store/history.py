@@ -20,7 +20,7 @@ _ALSO_TOLD = "EXISTS (SELECT 1 FROM delivery WHERE alert_id = alert.id AND chann
 
 
 def page(
-    conn: sqlite3.Connection, *, since: int, until: int | None = None, type: AlertType | None = None,  # noqa: A002
+    conn: sqlite3.Connection, *, since: int, until: int | None = None, type: AlertType | None = None,  # noqa: A002 - the name that callers use
     job: str | None = None, channel: str | None = None, limit: int,
 ) -> list[tuple[Alert, list[Delivery]]]:
     """The newest `limit` alerts that started from `since` to before `until` (UTC milliseconds), with deliveries.
