@@ -1,9 +1,9 @@
 """The alerts that may still lead to a message: what fires, and what has just happened."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from agent.core.clock import DAY
-from agent.core.model import Alert, Status
+from agent.core.clock import DAY, HOUR
+from agent.core.model import Alert, Delivery, DeliveryState, Status
 
 REPEAT_WINDOW = DAY
 """How long a one-shot event is remembered, so that it is told once."""
@@ -16,6 +16,7 @@ class Docket:
         """`recent`: the one-shot alerts of the last day, so that none is told twice."""
         self.live: dict[str, Alert] = {alert.id: alert for alert in live}
         self._seen: dict[str, int] = {alert.fingerprint: alert.starts_at for alert in recent}
+        self._forgot_at = 0
 
     def firing(self, fingerprint: str) -> Alert | None:
         """The open episode of a fingerprint."""
@@ -26,19 +27,33 @@ class Docket:
         if alert.status is Status.EVENT and alert.id not in self.live:
             if now - self._seen.get(alert.fingerprint, now - REPEAT_WINDOW - 1) <= REPEAT_WINDOW:
                 return False
+            self._forget(now)
             self._seen[alert.fingerprint] = now
         self.live[alert.id] = alert
         return True
 
-    def settle(self, waiting: Collection[str], now: int) -> None:
-        """Let go of what is over. `waiting`: ids of alerts of which a delivery is still open."""
-        needed = {alert.cause_of for alert in self.live.values() if alert.id in waiting}
+    def settle(self, rows: Iterable[Delivery]) -> None:
+        """Let go of what is decided. `rows`: the deliveries of the live alerts.
+
+        A one-shot event is decided once nothing of it is deferred; what is queued goes out without further thought.
+        A resolve may still have to replace what is queued.
+        """
+        undecided = {row.alert_id for row in rows if self._undecided(row)}
+        needed = {alert.cause_of for alert in self.live.values() if alert.id in undecided}
         for alert in list(self.live.values()):
-            if alert.status is not Status.FIRING and alert.id not in waiting and alert.id not in needed:
+            if alert.status is not Status.FIRING and alert.id not in undecided and alert.id not in needed:
                 del self.live[alert.id]
-        self._seen = {mark: at for mark, at in self._seen.items() if now - at <= REPEAT_WINDOW}
 
+    def _forget(self, now: int) -> None:
+        """Forget, now and then, the events that are older than a day."""
+        if now - self._forgot_at >= HOUR:
+            self._forgot_at = now
+            self._seen = {mark: at for mark, at in self._seen.items() if now - at <= REPEAT_WINDOW}
 
+    def _undecided(self, row: Delivery) -> bool:
+        alert = self.live.get(row.alert_id)
+        once = alert is not None and alert.status is Status.EVENT
+        return row.state is DeliveryState.DEFERRED or (row.state.open and not once)
 
 
 def _fires(alert: Alert, fingerprint: str) -> bool:

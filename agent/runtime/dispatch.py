@@ -90,8 +90,7 @@ class Dispatch:
         for row in rows:
             grouped[row.alert_id, row.channel].append(row)
         result = plan(live, recipients, ledgers, grouped, Context(rules, quiet, docket.live), now)
-        waiting = {row.alert_id for row in (*rows, *result.inserts) if row.state.open}
-        docket.settle(waiting, now)
+        docket.settle((*rows, *result.inserts))
         return result
 
     def _go_direct(self, changes: Changes, error: StoreError, now: Instant) -> None:

@@ -36,7 +36,7 @@ def hand_in(spool, number):
 
 def stream(spool, stop, count):
     """Hand events in until told to stop; `count` holds how many there are."""
-    while not stop.wait(0.05):
+    while not stop.wait(0.1):
         hand_in(spool, count[0])
         count[0] += 1
 
@@ -59,7 +59,7 @@ def test_kill_at_random_instants(agents, hook):
         writer.join()
     agent.start()
     for place in ("/", "/second"):
-        until(lambda place=place: len(delivered(hook, place)) == count[0], f"all {count[0]} events at {place}", 120)
+        until(lambda place=place: len(delivered(hook, place)) == count[0], f"all {count[0]} events at {place}", 300)
     assert all(len(ids) == 1 for place in ("/", "/second") for ids in delivered(hook, place).values())
     until(lambda: not list(spool.glob("*.json")), "an empty spool")
     assert agent.stop() == 0
