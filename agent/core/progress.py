@@ -36,6 +36,7 @@ class Pattern:
 
     id: str
     pattern: re.Pattern[str]
+    hints: tuple[str, ...] = ()
     framework: str | None = None
     unless: re.Pattern[str] | None = None
     needs: re.Pattern[str] | None = None
@@ -70,10 +71,11 @@ def parse(text: str) -> Progress | None:
 
 def find(patterns: Iterable[Pattern], text: str, *, ended: bool = True) -> Found | None:
     """Read progress by the first pattern that matches. A line that has not `ended` may be cut within a number."""
-    if not any(map(str.isdigit, text)) and "nan" not in text:
-        return None
+    lower = text.lower()
     for pattern in patterns:
         if not ended and not pattern.unended:
+            continue
+        if pattern.hints and not any(hint in lower for hint in pattern.hints):
             continue
         match = pattern.last(text)
         if match is not None:
@@ -85,7 +87,7 @@ def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progres
     """Take newer numbers in. What the new line lacks stays; a lesser counter does not displace a running bar."""
     if old is None:
         return new
-    if weak or _aside(old, new):
+    if weak or aside(old, new):
         return old if old.loss is not None else replace(old, loss=new.loss)
     stepped = new.step is not None
     return Progress(
@@ -98,9 +100,20 @@ def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progres
     )
 
 
+def aside(old: Progress, new: Progress) -> bool:
+    """Whether a counter is likely an evaluation's within training: smaller, without a loss, amid a running bar."""
+    if new.loss is not None or new.total == old.total:
+        return False
+    if new.total is None or old.total is None or old.step is None:
+        return False
+    return new.total < old.total and old.step < old.total
+
+
 def same(one: Progress | None, other: Progress | None) -> bool:
     """Whether two readings show the same numbers; unlike `==`, one nan is another."""
-    return repr(one) == repr(other)
+    if one is None or other is None or one.loss == other.loss:
+        return one == other
+    return one.loss != one.loss and other.loss != other.loss and replace(one, loss=None) == replace(other, loss=None)
 
 
 @cache
@@ -116,6 +129,7 @@ def from_table(table: Mapping[str, Json]) -> Pattern:
     return Pattern(
         id=name,
         pattern=_compiled(name, table["pattern"]),
+        hints=tuple(table.get("hints", ())),
         framework=table.get("framework"),
         unless=_compiled(name, table["unless"]) if "unless" in table else None,
         needs=_compiled(name, table["needs"]) if "needs" in table else None,
@@ -132,13 +146,6 @@ def own(name: str, pattern: str) -> Pattern:
         wrong = ", ".join(sorted(groups - GROUPS)) or "none"
         raise ValueError(f"progress {name!r}: expected named groups out of {', '.join(sorted(GROUPS))}; found {wrong}")
     return built
-
-
-def _aside(old: Progress, new: Progress) -> bool:
-    """Whether a counter is likely an evaluation's within training: smaller, without a loss, amid a running bar."""
-    if None in (old.step, old.total, new.total) or new.loss is not None or new.total == old.total:
-        return False
-    return (new.total or 0) < (old.total or 0) and (old.step or 0) < (old.total or 0)
 
 
 def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:

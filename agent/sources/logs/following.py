@@ -11,8 +11,9 @@ from agent.core.codec import encode
 from agent.core.facts import Event
 from agent.core.model import Json
 from agent.core.ports import LogReading
-from agent.sources.logs.log import RESTING_EVERY, Log, Saved, State
+from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
+from agent.sources.logs.saved import Saved
 from agent.sources.logs.tailer import Inode, Unreadable, is_rotation_of, look
 
 AT_ONCE = 16 * 1024 * 1024

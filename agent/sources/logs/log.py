@@ -15,36 +15,23 @@ from agent.core.progress import same
 from agent.core.runs import Run
 from agent.sources.logs.recogniser import Place
 from agent.sources.logs.rules import Rules
+from agent.sources.logs.saved import Saved
 from agent.sources.logs.scanner import LogScanner, Noticed
-from agent.sources.logs.tailer import READ_AT_ONCE, Inode, Tail, digest, find_copy, find_inode, look
+from agent.sources.logs.tailer import READ_AT_ONCE, Inode, Tail, digest, find_copy, look
 
 GROWING_EVERY = 0.2
 """Seconds between looks at a log that grows."""
 RESTING_EVERY = 2.0
 REST = 2.0
 """Seconds without growth after which a log rests, and what is unfinished in it is told as it stands."""
+SHOW_EVERY = 1.0
+"""Seconds between two readings of the progress that a growing log shows; a bar may be drawn ten times in that."""
 OPEN_FOR = 60.0
 """Seconds without growth after which the descriptor is let go, so that deleting the log frees its disk."""
 LINGER_DELETED = 60.0
 """Seconds without growth after which a deleted log is given up: its writer may still hold it."""
 LINGER_MOVED = 86_400.0
 """The same for one that was renamed, or whose link now leads elsewhere: its writer may go on for days."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What a checkpoint keeps of a log. `path`: as it is watched; `at`: the name that led to the file last."""
-
-    path: str
-    at: str
-    inode: str
-    copied: bool
-    offset: int
-    line: int
-    tail: str
-    run: Run
-    progress: Progress | None = None
-    progress_at: int | None = None
 
 
 class State(Enum):
@@ -81,6 +68,7 @@ class Log:
         self.due = now.monotonic
         self.grown_at = now.monotonic
         self.progress_at: int | None = None
+        self._show_at = now.monotonic
         self._rules = rules
         self._scanner: LogScanner | None = None
         self._saved: Saved | None = None
@@ -136,7 +124,7 @@ class Log:
         before, size = scanner.progress, 0
         noticed: list[Noticed] = []
         if (status.st_size, status.st_mtime_ns) != self._ended_as:
-            size = self._read(scanner, status, limit, noticed)
+            size = self._read(scanner, status, now, limit, noticed)
             if size < 0:
                 return Looked(State.REPLACED)
         noticed += self._settle(scanner, now, size, urgent=urgent)
@@ -211,17 +199,7 @@ class Log:
             self.moved = status is None or Inode.of(status) != self.tail.inode
             if not self.moved:
                 return status
-        return self.tail.status() or self._status_elsewhere()
-
-    def _status_elsewhere(self) -> os.stat_result | None:
-        status = look(self.tail.path)
-        if status is not None and Inode.of(status) == self.tail.inode:
-            return status
-        found = find_inode(str(Path(self.tail.path).parent), self.tail.inode)
-        if found is None:
-            return None
-        self.tail.path = found
-        return look(found)
+        return self.tail.status() or self.tail.find()
 
     def _verify(self, status: os.stat_result) -> LogScanner | None:
         """At the first look after a restart: None if the file no longer holds what the checkpoint says."""
@@ -235,7 +213,9 @@ class Log:
         self._saved = None
         return self._scan_from(Place(saved.offset, saved.line, before), saved.run, saved.progress)
 
-    def _read(self, scanner: LogScanner, status: os.stat_result, limit: int, noticed: list[Noticed]) -> int:
+    def _read(
+        self, scanner: LogScanner, status: os.stat_result, now: Instant, limit: int, noticed: list[Noticed]
+    ) -> int:
         """Feed what was added to the scanner; returns the bytes read, -1 if the content was replaced."""
         self.tail.size = status.st_size
         self._ended_as = None
@@ -248,11 +228,18 @@ class Log:
                 return size or -1
             data = piece
             size += len(data)
-            noticed += scanner.feed(data) if data else []
+            noticed += scanner.feed(data, show=self._shows(scanner, data, now)) if data else []
             if not data or self.tail.offset >= self.tail.size:
                 self._ended_as = (status.st_size, status.st_mtime_ns)
                 break
         return size
+
+    def _shows(self, scanner: LogScanner, data: bytes, now: Instant) -> bool:
+        """Whether to read the progress that some bytes show: always where a run may begin or much is caught up."""
+        if scanner.within_run and len(data) < READ_AT_ONCE and now.monotonic < self._show_at:
+            return False
+        self._show_at = now.monotonic + SHOW_EVERY
+        return True
 
     def _settle(self, scanner: LogScanner, now: Instant, size: int, *, urgent: bool) -> list[Noticed]:
         """Tell what is unfinished once the log rests, or its line alone where someone waits for the last words."""

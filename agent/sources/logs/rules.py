@@ -1,5 +1,6 @@
 """What is looked for in logs: signatures with the engine that finds their candidates, and progress patterns."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -18,6 +19,8 @@ class Rules:
     engine: Engine
     progress: tuple[Pattern, ...]
     max_line: int
+    hints: re.Pattern[bytes] = re.compile(b"")
+    """Is found in every record that may show progress, and in few others."""
     zone: tzinfo | None = None
     """In which to read times without an offset; None for the system's."""
 
@@ -41,10 +44,17 @@ def rules(
     `engine` is given in tests only; it must have been built from the same signatures' patterns.
     """
     known = signatures.with_own(own)
+    patterns = (*own_progress, *progress.builtin())
     return Rules(
         signatures=known,
         engine=engine if engine is not None else build(tuple(signature.pattern for signature in known)),
-        progress=(*own_progress, *progress.builtin()),
+        progress=patterns,
         max_line=max_line,
+        hints=_hints(patterns),
         zone=zone,
     )
+
+
+def _hints(patterns: tuple[Pattern, ...]) -> re.Pattern[bytes]:
+    hints = sorted({hint for pattern in patterns for hint in pattern.hints or ("",)})
+    return re.compile("|".join(map(re.escape, hints)).encode(), re.IGNORECASE)

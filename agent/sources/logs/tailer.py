@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.sources.logs.scanner import TAIL
+from agent.sources.logs.buffer import TAIL
 
 READ_AT_ONCE = 256 * 1024
 """Bytes read and scanned in one piece."""
@@ -55,7 +55,7 @@ def look(path: str) -> os.stat_result | None:
     Raises Unreadable where it is no regular file or may not be asked.
     """
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116 - every idle log costs one of these, and a path object as much again
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -104,6 +104,17 @@ class Tail:
     def status(self) -> os.stat_result | None:
         """Ask the open file itself, whatever became of its path; None if it is not open."""
         return None if self._descriptor is None else os.fstat(self._descriptor)
+
+    def find(self) -> os.stat_result | None:
+        """Look for the file by its last name, and by its inode beside that; `path` is then the name it has now."""
+        status = look(self.path)
+        if status is not None and Inode.of(status) == self.inode:
+            return status
+        found = _find_inode(str(Path(self.path).parent), self.inode)
+        if found is None:
+            return None
+        self.path = found
+        return look(found)
 
     def open(self) -> None:
         """Open the file by its path. Raises Unreadable, also where the path has come to name another file."""
@@ -166,7 +177,7 @@ class Tail:
             raise Unreadable(error.strerror or str(error)) from None
 
 
-def find_inode(directory: str, inode: Inode) -> str | None:
+def _find_inode(directory: str, inode: Inode) -> str | None:
     """Find the name that a file has now in a directory, after it was renamed."""
     try:
         with os.scandir(directory) as entries:

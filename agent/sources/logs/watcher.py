@@ -14,8 +14,9 @@ from agent.core.model import Json, Sample
 from agent.core.ports import Reading
 from agent.sources.logs.finder import Finder
 from agent.sources.logs.following import Following
-from agent.sources.logs.log import RESTING_EVERY, Saved
+from agent.sources.logs.log import RESTING_EVERY
 from agent.sources.logs.rules import rules
+from agent.sources.logs.saved import Saved
 from agent.sources.logs.settings import Config
 
 __all__ = ["Config", "LogSource"]

@@ -22,7 +22,7 @@ def watches():
 
         def make(*paths, **settings):
             watch = Watch(*paths, **settings)
-            stack.callback(lambda: watch.source.close())
+            stack.callback(watch.close)
             return watch
 
         yield make

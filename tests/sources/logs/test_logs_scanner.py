@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.facts import FindingKind, LogFinding, Progress, Role, TrainingSeen
+from agent.sources.logs.buffer import TAIL
 from agent.sources.logs.chunk import OVERLAP
-from agent.sources.logs.scanner import FINDINGS_AT_MOST, PROGRESS_BEFORE, TAIL, LogScanner
+from agent.sources.logs.scanner import FINDINGS_AT_MOST, PROGRESS_BEFORE, LogScanner
 from tests.sources.logs.scanning import CRASH, begun, facts, findings, scanner, shared_rules
 
 OOM = b"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."

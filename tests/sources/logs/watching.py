@@ -44,6 +44,9 @@ class Watch:
         self.begin()
         return self
 
+    def close(self):
+        self.source.close()
+
     @property
     def found(self):
         return [event.fact for event in self.events.values() if isinstance(event.fact, LogFinding)]
