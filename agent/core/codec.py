@@ -2,75 +2,95 @@
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from agent.core.model import Json
 
 T = TypeVar("T")
+Decoder = Callable[[Json], Any]
+"""Rebuilds values of one type from what JSON knows."""
 
 
 def encode(value: Any) -> Json:
     """Turn a value into what `json.dumps` takes; defaults of dataclasses are left out, which keeps rows small."""
+    if isinstance(value, Enum):  # before texts and numbers, since some are those too
+        return value.value
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [encode(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return {
             item.name: encode(getattr(value, item.name))
             for item in fields(value)
             if item.default is MISSING or getattr(value, item.name) != item.default
         }
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [encode(item) for item in value]
     return value
 
 
 def decode(kind: type[T], data: Json) -> T:
     """Rebuild a value of `kind` from `encode`'s output. Unknown keys are ignored, so that rows outlive a field.
 
-    Raises KeyError, TypeError or ValueError where the data does not fit.
+    Raises AttributeError, KeyError, TypeError or ValueError where the data does not fit.
     """
-    return typing.cast(T, _decode(kind, data))
+    rebuild: Decoder = _decoder(typing.cast(Any, kind))  # mypy does not see that a type is hashable
+    return typing.cast(T, rebuild(data))
 
 
-@lru_cache(maxsize=128)
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _decode(kind: Any, data: Json) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is types.UnionType or origin is typing.Union:
-        return _decode_union(arguments, data)
-    if origin is tuple:
-        return _decode_tuple(arguments, data)
-    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        return {key: _decode(arguments[1], item) for key, item in data.items()}
-    if origin is frozenset:
-        return frozenset(_decode(arguments[0], item) for item in data)
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(**{name: _decode(hints[name], item) for name, item in data.items() if name in hints})
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(data)
-    if kind is float and data is not None:
-        return float(data)
+def _as_it_is(data: Json) -> Any:
     return data
 
 
-def _decode_tuple(arguments: tuple[Any, ...], data: Json) -> tuple[Any, ...]:
-    if arguments[-1] is Ellipsis:
-        return tuple(_decode(arguments[0], item) for item in data)
-    return tuple(_decode(argument, item) for argument, item in zip(arguments, data, strict=True))
+@cache
+def _decoder(kind: Any) -> Decoder:
+    """How values of one type are rebuilt. Worked out once: reading type hints takes longer than following them."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is types.UnionType or origin is typing.Union:
+        return _optional(arguments)
+    if origin is tuple:
+        return _tuple(arguments)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _mapping(_decoder(arguments[1]))
+    if origin is frozenset:
+        item = _decoder(arguments[0])
+        return lambda data: frozenset(map(item, data))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _dataclass(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    if kind is float:
+        return lambda data: None if data is None else float(data)
+    return _as_it_is
 
 
-def _decode_union(arguments: tuple[Any, ...], data: Json) -> Any:
-    if data is None:
-        return None
+def _optional(arguments: tuple[Any, ...]) -> Decoder:
     (kind,) = [argument for argument in arguments if argument is not types.NoneType]
-    return _decode(kind, data)
+    inner = _decoder(kind)
+    return lambda data: None if data is None else inner(data)
+
+
+def _tuple(arguments: tuple[Any, ...]) -> Decoder:
+    if arguments[-1] is Ellipsis:
+        item = _decoder(arguments[0])
+        return lambda data: tuple(map(item, data))
+    items = [_decoder(argument) for argument in arguments]
+    return lambda data: tuple(item(value) for item, value in zip(items, data, strict=True))
+
+
+def _mapping(item: Decoder) -> Decoder:
+    return lambda data: {key: item(value) for key, value in data.items()}
+
+
+def _dataclass(kind: type) -> Decoder:
+    decoders = {name: _decoder(hint) for name, hint in get_type_hints(kind).items()}
+
+    def rebuild(data: Json) -> Any:
+        return kind(**{name: decoders[name](value) for name, value in data.items() if name in decoders})
+
+    return rebuild

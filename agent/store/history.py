@@ -15,8 +15,11 @@ _TOLD = (
     "ORDER BY alert_starts_at DESC, alert_id DESC LIMIT :limit))"
 )
 """The newest alerts of a channel, from one index alone."""
-_ALSO_TOLD = "EXISTS (SELECT 1 FROM delivery WHERE alert_id = alert.id AND channel = :channel)"
-"""The same as a question to each alert, for where another filter already leaves few."""
+_ALSO_TOLD = (
+    "EXISTS (SELECT 1 FROM delivery "
+    "WHERE channel = :channel AND alert_starts_at = alert.starts_at AND alert_id = alert.id)"
+)
+"""The same as a question to each alert that another filter leaves, answered by the same index."""
 
 
 def page(
