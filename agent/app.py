@@ -73,6 +73,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         recipients=recipients(loaded),
         rules=settings.rules(),
         labels=settings.agent.labels,
+        clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,
         describe=lambda job: describe(job, loaded),
     )

@@ -72,7 +72,8 @@ def cut_home(text: str) -> str:
 
 def _forms(value: str) -> Iterator[str]:
     """List how one secret may appear: as it is, in a URL, in JSON, in Basic credentials, and its telling parts."""
-    for part in {value, *value.split(), *_url_parts(value)}:
+    words = value.split()
+    for part in {value, *words, *(word.removeprefix("whsec_") for word in words), *_url_parts(value)}:
         yield part
         yield quote(part, safe="")
         yield quote(part)

@@ -44,6 +44,8 @@ class Settings:
     disk: DiskLimits | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     """The user's own, added to every alert."""
+    clean: Callable[[str], str] = field(default=lambda text: text)
+    """Takes secrets out of texts, so that none is stored with an alert."""
     describe: Callable[[Job], Job] = field(default=lambda job: job)
     """Completes a new job from what the user wrote about it."""
 
@@ -184,10 +186,17 @@ class Evaluator:
         if alert is None:
             return
         severity = self._settings.rules.of(alert.type).severity
+        clean = self._settings.clean
         alert = replace(
-            alert, severity=alert.severity if severity is None else severity,
+            alert,
+            severity=alert.severity if severity is None else severity,
             labels={**self._settings.labels, **alert.labels},
-        )  # fmt: skip
+            title=clean(alert.title),
+            message=clean(alert.message),
+            fields={key: clean(value) for key, value in alert.fields.items()},
+            evidence=tuple(clean(line) for line in alert.evidence),
+            job=alert.job and {key: clean(value) if isinstance(value, str) else value for key, value in alert.job.items()},
+        )
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)

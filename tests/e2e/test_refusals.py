@@ -36,7 +36,7 @@ def refused(place, text="", **environ):
         ("[sources.dsik]\nenabled = true\n", ["config.toml", "sources.dsik", "disk"]),
         ('[alerts.job_failed]\ncooldwn = "3m"\n', ["alerts.job_failed.cooldwn", "cooldown"]),
         ("[sources.disk]\nwarn_percent = 'high'\n", ["sources.disk.warn_percent", "high"]),
-        ('[sources.disk]\ninterval = "30 parsecs"\n', ["sources.disk.interval", "30 parsecs", "30s"]),
+        ('[sources.disk]\ninterval = "30 parsecs"\n', ["sources.disk.interval", "30 parsecs", "15m"]),
         ('[channels.x]\ntype = "slak"\n', ["channels.x.type", "slak", "slack"]),
         ('[channels.x]\ntype = "slack"\nurl = { file = "/nonexistent" }\n', ["channels.x.url", "/nonexistent"]),
         ('[channels.x]\ntype = "slack"\nurl = { env = "NOT_SET_HERE" }\n', ["channels.x.url", "NOT_SET_HERE"]),
@@ -46,7 +46,7 @@ def refused(place, text="", **environ):
             '[[sources.logs.signatures]]\nid = "mine"\npattern = "a(b"\nkind = "crash"\n',
             ["sources.logs.signatures", "mine"],
         ),
-        ("[agent\n", ["config.toml", "line"]),
+        ("[agent\n", ["config.toml:", "no valid TOML"]),
     ],
 )
 def test_a_bad_configuration(place, text, words):

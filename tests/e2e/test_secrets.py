@@ -1,7 +1,9 @@
 """Every failure at debug level, and no secret anywhere but where it belongs (edge case E30)."""
 
 import base64
+import contextlib
 import json
+import sqlite3
 
 import pytest
 
@@ -68,9 +70,9 @@ def test_no_secret_leaves_its_place(agents, hook, bad):
     }
     assert agent.stop() == 0
     places["log"] = agent.log.read_text()
-    places["state"] = "".join(
-        path.read_bytes().decode("latin-1") for path in agent.state.rglob("*") if path.is_file() and path.name != "reserve"
-    )
+    with contextlib.closing(sqlite3.connect(agent.state / "gpuwarden.db")) as database:
+        for table in ("alert", "delivery", "attempt", "decision", "channel_state", "channel_ledger", "meta"):
+            places[table] = str(database.execute(f"SELECT * FROM {table}").fetchall())
     leaks = [(place, name) for place, text in places.items() for name, value in SECRETS.items() if value in text]
     assert leaks == []
     assert "not delivered" in places["log"]
