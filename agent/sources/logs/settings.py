@@ -9,7 +9,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from agent.core import progress, signatures
 from agent.core.facts import FindingKind
-from agent.core.model import Severity
 from agent.core.progress import Pattern
 from agent.core.signatures import Signature
 from agent.core.units import parse_size
@@ -21,10 +20,6 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
-def _severity(value: object) -> object:
-    return Severity.parse(value) if isinstance(value, str) else value
-
-
 class OwnSignature(BaseModel):
     """`[[sources.logs.signatures]]`: a line of the user's own that means something, or nothing (`ignore`)."""
 
@@ -33,7 +28,7 @@ class OwnSignature(BaseModel):
     id: Name
     pattern: str
     kind: FindingKind = FindingKind.CRASH
-    severity: Annotated[Severity | None, BeforeValidator(_severity)] = None
+    severity: Literal["info", "warning", "critical"] | None = None
     ignore: bool = False
 
     @model_validator(mode="after")
@@ -44,7 +39,7 @@ class OwnSignature(BaseModel):
     def built(self) -> Signature:
         """The signature that is looked for. Raises ValueError that names the id and the position in the pattern."""
         table = {"id": self.id, "pattern": self.pattern, "kind": self.kind, "ignore": self.ignore}
-        return signatures.from_table(table | ({"severity": str(self.severity)} if self.severity is not None else {}))
+        return signatures.from_table(table | {"severity": self.severity})
 
 
 class OwnProgress(BaseModel):

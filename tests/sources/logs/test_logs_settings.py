@@ -31,7 +31,7 @@ def test_sizes_and_homes_are_read_as_people_type_them(monkeypatch):
         ({"signatures": [{"id": "a", "pattern": "x*"}]}, "signature 'a': the pattern matches an empty line"),
         ({"signatures": [{"id": "a b", "pattern": "x"}]}, "should match pattern"),
         ({"signatures": [{"id": "a", "pattern": "x", "kind": "boom"}]}, "'gpu_oom', 'host_oom'"),
-        ({"signatures": [{"id": "a", "pattern": "x", "severity": "bad"}]}, "'bad' is no severity"),
+        ({"signatures": [{"id": "a", "pattern": "x", "severity": "bad"}]}, "'info', 'warning' or 'critical'"),
         ({"signatures": [{"id": "a", "pattern": "x"}] * 2}, "found signature 'a' twice"),
         ({"progress": [{"id": "a", "pattern": r"\d+"}]}, "progress 'a': expected named groups"),
         ({"progress": [{"id": "a", "pattern": r"(?P<step>\d"}]}, "progress 'a': the pattern does not compile"),
