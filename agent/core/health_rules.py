@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agent.core.clock import HOUR
+from agent.core.clock import HOUR, SECOND
 from agent.core.conditions import ConditionState, Transition, step
 from agent.core.episodes import Condition
 from agent.core.model import AlertType, ChannelState, Severity
@@ -13,6 +13,8 @@ CHANNEL_FAILS_AT = 3
 SOURCE_FAILS_AT = 3
 """Looks in a row that raised."""
 DEAD_LETTER_MEMORY = HOUR
+STATE_DISK_KEEPS = 30 * SECOND
+"""A disk that was full is seldom roomy at once; and what was sent past the store is settled by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Seen:
 
     condition: Condition
     observed: Severity | None
+    keep_ms: int = 0
+    """How long it must be well before it counts as over."""
 
 
 def sources(healths: Iterable[SourceHealth], node: str) -> list[Seen]:
@@ -58,17 +62,17 @@ def state_disk(trouble: str | None, directory: str, node: str) -> Seen:
         message=f"The agent's storage in {directory} is in trouble: {trouble}. Critical alerts are still sent.",
         advice=f"Free space on the file system of {directory}, or move `[agent] state_dir` to another one.",
     )
-    return Seen(condition, Severity.CRITICAL if trouble else None)
+    return Seen(condition, Severity.CRITICAL if trouble else None, STATE_DISK_KEEPS)
 
 
 def advance(
     states: Mapping[str, ConditionState], seen: Iterable[Seen], now: int
 ) -> tuple[dict[str, ConditionState], list[tuple[Condition, Transition]]]:
-    """Step the conditions, by fingerprint; these fire and resolve at once."""
+    """Step the conditions, by fingerprint; these fire at once."""
     after, changes = dict(states), []
     for item in seen:
         key = item.condition.fingerprint
-        after[key], transition = step(after.get(key, ConditionState()), item.observed, now, 0, 0)
+        after[key], transition = step(after.get(key, ConditionState()), item.observed, now, 0, item.keep_ms)
         if transition is not None:
             changes.append((item.condition, transition))
     return after, changes

@@ -49,13 +49,6 @@ class Changes:
         self.moves += later.moves
         self.decisions += later.decisions
 
-    def keep_newest(self, limit: int) -> int:
-        """Forget all but the newest deliveries and decisions, beyond `limit`; returns how many deliveries that were."""
-        lost = max(0, len(self.inserts) - limit)
-        del self.inserts[:lost]
-        del self.decisions[: max(0, len(self.decisions) - limit)]
-        return lost
-
 
 def store(conn: sqlite3.Connection, changes: Changes) -> None:
     """Write one or more rounds' changes."""

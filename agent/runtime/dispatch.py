@@ -18,7 +18,7 @@ from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
 UNSAVED_LIMIT = 1_000
-"""Deliveries kept in memory while the store refuses them."""
+"""Deliveries in memory beyond which no more events are taken while the store refuses; they wait at their source."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,11 @@ class Dispatch:
     def reconsider(self) -> None:
         """Plan anew in the next round, whatever has changed or not."""
         self._due_at = 0
+
+    @property
+    def room(self) -> bool:
+        """Whether more may be decided that cannot be stored at present."""
+        return len(self._unsaved.inserts) < UNSAVED_LIMIT
 
     def decide(
         self, changes: Changes, docket: Docket, recipients: Sequence[Recipient], rules: Rules, now: int
@@ -101,5 +106,3 @@ class Dispatch:
         for row in changes.inserts:
             if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED:
                 self._send_directly(row)
-        lost = self._unsaved.keep_newest(UNSAVED_LIMIT)
-        self._metrics.dropped("store_refuses", lost)

@@ -17,6 +17,7 @@ from agent.core.job import Job
 from agent.core.jobbook import JobBook, LogState, Turned
 from agent.core.model import Alert, Status
 from agent.core.policy.model import Recipient, Rules
+from agent.core.presentable import without_secrets
 from agent.runtime.board import Board, LogSeen, Wishes
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
@@ -28,6 +29,8 @@ from agent.store.database import Database
 
 EVENTS_A_ROUND = 500
 """How many events share one transaction."""
+UNSTORED_A_ROUND = 100
+"""How many events are taken a round that cannot be stored at present."""
 TICK = 1.0
 """Seconds between rounds when nothing rings."""
 PROGRESS_SAVED_EVERY = 15 * SECOND
@@ -121,11 +124,16 @@ class Evaluator:
             self._cursor = changes.cursor = seq
             if event is not None and event.id not in self._taken_unstored:
                 self._take(event, changes, now)
-        for event in self._board.unstored():
-            if event.id not in self._taken_unstored:
-                self._taken_unstored.add(event.id)
-                self._take(event, changes, now)
+        if self._dispatch.room:
+            self._take_unstored(changes, now)
         return len(rows) == EVENTS_A_ROUND
+
+    def _take_unstored(self, changes: Changes, now: int) -> None:
+        """Take a few of the events that the store refuses; once it takes them they are known already."""
+        fresh = [event for event in self._board.unstored() if event.id not in self._taken_unstored]
+        for event in fresh[:UNSTORED_A_ROUND]:
+            self._taken_unstored.add(event.id)
+            self._take(event, changes, now)
 
     def _take(self, event: Event, changes: Changes, now: int) -> None:
         fact, node = event.fact, self._settings.node
@@ -186,16 +194,10 @@ class Evaluator:
         if alert is None:
             return
         severity = self._settings.rules.of(alert.type).severity
-        clean = self._settings.clean
         alert = replace(
-            alert,
+            without_secrets(alert, self._settings.clean),
             severity=alert.severity if severity is None else severity,
             labels={**self._settings.labels, **alert.labels},
-            title=clean(alert.title),
-            message=clean(alert.message),
-            fields={key: clean(value) for key, value in alert.fields.items()},
-            evidence=tuple(clean(line) for line in alert.evidence),
-            job=alert.job and {key: clean(value) if isinstance(value, str) else value for key, value in alert.job.items()},
         )
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert

@@ -23,9 +23,6 @@ from agent.sources.spool_folder import Entry, HandIn
 ABANDONED_AFTER = HOUR
 """A hidden file this old belongs to a writer that died."""
 
-NANOSECONDS = 1_000_000
-"""In a millisecond."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -124,7 +121,7 @@ class SpoolSource:
                 self._reject(folder, entry.name, str(error))
                 continue
             # What was handed in while the agent was down happened then, not now.
-            events.append(Event(_id(entry.name, found), self.name, min(found.changed_ns // NANOSECONDS, now.wall), fact))
+            events.append(Event(_id(entry.name, found), self.name, min(found.changed_at, now.wall), fact))
             self._taken.add(entry.name)
         for uid, reasons in refused.items():
             _log.warning("refused %d files of user %d from the spool; %s", len(reasons), uid, reasons[0])

@@ -47,6 +47,11 @@ class HandIn:
     inode: int
     changed_ns: int
 
+    @property
+    def changed_at(self) -> int:
+        """When it was put in place, UTC milliseconds."""
+        return self.changed_ns // 1_000_000
+
 
 def prepare(directory: Path) -> None:
     """Make the spool, or put its mode right. Raises Unavailable with a remedy where that cannot be done."""

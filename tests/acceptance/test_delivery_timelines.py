@@ -115,7 +115,8 @@ def test_a_message_that_cannot_be_rendered_at_all_is_dead_and_blocks_nobody(node
     node.run(10)
     assert node.sent("ops") == [("job_failed", "fired")]
     assert [row.state for row in about(FAILED, node) if row.channel == "ops"] == [
-        DeliveryState.DEAD, DeliveryState.DELIVERED,
+        DeliveryState.DEAD,
+        DeliveryState.DELIVERED,
     ]
     assert ("channel_failing", "fired") in node.sent("mail")
 
@@ -165,5 +166,3 @@ def test_the_provider_is_told_the_present_state_when_it_is_told_late(nodes):
     (sent,) = node.channels["ops"].sent
     assert sent.what == ("gpu_error", "resolved")
     assert "delayed" in sent.message.body
-
-

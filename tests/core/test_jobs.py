@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core import job_alerts, jobs
+from agent.core import job_alerts
 from agent.core.clock import MINUTE, SECOND
 from agent.core.facts import FindingKind, ProcessEnded, ProcessStarted, Progress, Role, TrainingSeen
 from agent.core.incidents import WINDOW
@@ -22,8 +22,14 @@ def seen(offset=0, **numbers):
 
 def started(**changes):
     values = {
-        "boot_id": "b", "pid": 7, "start_ticks": 70, "started_at": NOW, "name": "llama", "command": "train.py",
-        "log": LOG, "wrapper_pid": 6,
+        "boot_id": "b",
+        "pid": 7,
+        "start_ticks": 70,
+        "started_at": NOW,
+        "name": "llama",
+        "command": "train.py",
+        "log": LOG,
+        "wrapper_pid": 6,
     }
     return ProcessStarted(**(values | changes))
 
@@ -175,7 +181,9 @@ def test_three_survivals_within_an_hour_are_a_warning():
         book.tell(finding(offset=n, progress=Progress(step=10 * n)), NOW + n * MINUTE)
         book.at(NOW + n * MINUTE + SECOND, step=10 * n + 2, total=None)
     alerts = [alert for job, turn in book.turns for alert in job_alerts.for_turn(job, turn, "n1", NOW)]
-    assert [(a.type, a.severity) for a in alerts if a.type is AlertType.GPU_OOM] == [(AlertType.GPU_OOM, Severity.WARNING)]
+    assert [(a.type, a.severity) for a in alerts if a.type is AlertType.GPU_OOM] == [
+        (AlertType.GPU_OOM, Severity.WARNING)
+    ]
 
 
 def test_a_job_known_by_its_log_ends_a_minute_after_an_error_that_nothing_follows():
@@ -218,15 +226,26 @@ def test_an_out_of_memory_error_of_a_process_that_hangs_on_is_told_once():
 
 def test_the_end_tells_cause_numbers_and_evidence():
     book = Book(started(), seen(step=10))
-    book.tell(finding(text="CUDA out of memory. Tried to allocate 2 GiB.", facts={"tried_bytes": 2 << 30},
-                      context=("loss.backward()",), progress=Progress(step=412, total=5000, loss=1.25)))
+    book.tell(
+        finding(
+            text="CUDA out of memory. Tried to allocate 2 GiB.",
+            facts={"tried_bytes": 2 << 30},
+            context=("loss.backward()",),
+            progress=Progress(step=412, total=5000, loss=1.25),
+        )
+    )
     book.tell(ended(NOW + MINUTE))
     book.at(NOW + MINUTE)
     end, cause = job_alerts.for_turn(book.job, Turn.ENDED, "n1", NOW + MINUTE)
     assert (end.type, cause.type, cause.cause_of) == (AlertType.JOB_FAILED, AlertType.GPU_OOM, end.id)
     assert end.message == "llama ran out of GPU memory at step 412 of 5000."
     assert end.evidence == ("loss.backward()", "CUDA out of memory. Tried to allocate 2 GiB.")
-    assert (end.job["step"], end.job["total_steps"], end.job["loss"], end.job["duration_seconds"]) == (412, 5000, 1.25, 60)
+    assert (end.job["step"], end.job["total_steps"], end.job["loss"], end.job["duration_seconds"]) == (
+        412,
+        5000,
+        1.25,
+        60,
+    )
     assert "batch size" in end.advice
 
 

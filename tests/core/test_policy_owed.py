@@ -9,7 +9,10 @@ from agent.core.policy.owed import DROPPED, owed
 from tests.core.values import NOW, alert, delivery, event_alert, ledger, told
 
 FIRED, ESCALATED, REPEATED, RESOLVED = (
-    NotificationKind.FIRED, NotificationKind.ESCALATED, NotificationKind.REPEATED, NotificationKind.RESOLVED,
+    NotificationKind.FIRED,
+    NotificationKind.ESCALATED,
+    NotificationKind.REPEATED,
+    NotificationKind.RESOLVED,
 )
 RULES = Rules()
 
@@ -87,7 +90,9 @@ def test_a_ledger_of_an_earlier_episode_does_not_count():
     assert kind_owed(alert(id="alert-2"), told()) is FIRED
 
 
-@pytest.mark.parametrize("gone", [{"state": DeliveryState.DEAD}, {"state": DeliveryState.SUPPRESSED, "reason": DROPPED}])
+@pytest.mark.parametrize(
+    "gone", [{"state": DeliveryState.DEAD}, {"state": DeliveryState.SUPPRESSED, "reason": DROPPED}]
+)
 def test_what_was_given_up_is_tried_again_at_the_repeat_interval(gone):
     rows = [delivery(**gone)]
     assert kind_owed(alert(), rows=rows, now=NOW + 12 * HOUR - 1) is None

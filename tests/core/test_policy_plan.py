@@ -73,7 +73,8 @@ def test_a_type_that_is_off_by_default_goes_to_who_asks_for_it():
     started = event_alert(type=AlertType.JOB_STARTED, severity=Severity.INFO)
     asks = recipient("asks", alerts=frozenset({AlertType.JOB_STARTED}))
     assert [row.state for row in decide([started], [recipient(), asks]).inserts] == [
-        DeliveryState.SUPPRESSED, DeliveryState.QUEUED,
+        DeliveryState.SUPPRESSED,
+        DeliveryState.QUEUED,
     ]
     on = Rules({AlertType.JOB_STARTED: TypeRule(enabled=True)})
     assert [row.state for row in decide([started], rules=on).inserts] == [DeliveryState.QUEUED]
@@ -134,7 +135,9 @@ def test_one_failure_one_message():
     end = event_alert(id="end", job_id="j")
     cause = event_alert(id="cause", type=AlertType.GPU_OOM, fingerprint="c" * 32, cause_of="end", job_id="j")
     both, only_cause = recipient("both"), recipient("only", alerts=frozenset({AlertType.GPU_OOM}))
-    rows = {(row.alert_id, row.channel): (row.state, row.reason) for row in decide([end, cause], [both, only_cause]).inserts}
+    rows = {
+        (row.alert_id, row.channel): (row.state, row.reason) for row in decide([end, cause], [both, only_cause]).inserts
+    }
     assert rows["end", "both"] == (DeliveryState.QUEUED, None)
     assert rows["cause", "both"] == (DeliveryState.SUPERSEDED, "superseded_by:end")
     assert rows["end", "only"] == (DeliveryState.SUPPRESSED, "not_taken")

@@ -61,7 +61,9 @@ def test_a_refused_message_is_sent_once_more_in_plain_and_then_given_up():
 
 @pytest.mark.parametrize(("failures", "minutes"), [(0, 5), (1, 10), (2, 20), (9, 60)])
 def test_a_misconfigured_channel_is_suspended_and_probed_slowly(failures, minutes):
-    settled, state = after(SendErrorKind.MISCONFIGURED, state=ChannelState("ops", failures=failures), reason="auth_error")
+    settled, state = after(
+        SendErrorKind.MISCONFIGURED, state=ChannelState("ops", failures=failures), reason="auth_error"
+    )
     assert settled.state is DeliveryState.QUEUED
     assert (state.paused_until, state.reason) == (NOW + minutes * MINUTE, "auth_error")
 

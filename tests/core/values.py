@@ -21,8 +21,14 @@ LOG = "/logs/run.log"
 
 def alert(**changes):
     values = {
-        "id": "alert-1", "type": AlertType.DISK_WARNING, "fingerprint": "f" * 32, "status": Status.FIRING,
-        "severity": Severity.WARNING, "title": "Disk 92 % full: /data", "message": "", "starts_at": NOW,
+        "id": "alert-1",
+        "type": AlertType.DISK_WARNING,
+        "fingerprint": "f" * 32,
+        "status": Status.FIRING,
+        "severity": Severity.WARNING,
+        "title": "Disk 92 % full: /data",
+        "message": "",
+        "starts_at": NOW,
         "labels": {"node": "n1"},
     }
     return Alert(**(values | changes))
@@ -43,8 +49,12 @@ def ledger(**changes):
 def told(severity=Severity.WARNING, at=NOW, **changes):
     """The ledger of a channel that was told that `alert()` fires."""
     values = {
-        "alert_id": "alert-1", "open_announced": True, "last_accepted_at": at, "last_fired_at": at,
-        "last_accepted_kind": NotificationKind.FIRED, "last_accepted_severity": severity,
+        "alert_id": "alert-1",
+        "open_announced": True,
+        "last_accepted_at": at,
+        "last_fired_at": at,
+        "last_accepted_kind": NotificationKind.FIRED,
+        "last_accepted_severity": severity,
     }
     return ledger(**(values | changes))
 
@@ -53,18 +63,34 @@ def delivery(about=None, kind=NotificationKind.FIRED, state=DeliveryState.QUEUED
     about = about or alert()
     notification = notification_id(about.id, kind, sequence)
     values = {
-        "id": delivery_id(notification, "ops"), "notification_id": notification, "alert_id": about.id,
-        "fingerprint": about.fingerprint, "channel": "ops", "channel_type": "slack", "kind": kind,
-        "sequence": sequence, "severity": about.severity, "state": state, "reason": None, "created_at": NOW,
-        "next_at": NOW, "snapshot": about,
+        "id": delivery_id(notification, "ops"),
+        "notification_id": notification,
+        "alert_id": about.id,
+        "fingerprint": about.fingerprint,
+        "channel": "ops",
+        "channel_type": "slack",
+        "kind": kind,
+        "sequence": sequence,
+        "severity": about.severity,
+        "state": state,
+        "reason": None,
+        "created_at": NOW,
+        "next_at": NOW,
+        "snapshot": about,
     }
     return Delivery(**(values | changes))
 
 
 def finding(kind=FindingKind.GPU_OOM, role=Role.ROOT, text="CUDA out of memory.", **changes):
     values = {
-        "path": LOG, "file": FILE, "offset": 100, "signature": "test", "kind": kind, "role": role,
-        "severity": Severity.CRITICAL, "text": text,
+        "path": LOG,
+        "file": FILE,
+        "offset": 100,
+        "signature": "test",
+        "kind": kind,
+        "role": role,
+        "severity": Severity.CRITICAL,
+        "text": text,
     }
     return LogFinding(**(values | changes))
 

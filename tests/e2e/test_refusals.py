@@ -56,7 +56,7 @@ def test_a_bad_configuration(place, text, words):
 
 
 def test_a_configuration_that_is_not_there(place):
-    folder, config, _ = place
+    _, config, _ = place
     config.unlink()
     done = subprocess.run([*COMMAND, "run", "--config", config], capture_output=True, text=True, timeout=30)
     assert (done.returncode, str(config) in done.stderr) == (2, True)

@@ -60,8 +60,16 @@ def test_no_secret_leaves_its_place(agents, hook, bad):
     places = {
         "commands": "".join(
             agent.run(*words, check=False).stdout
-            for words in (("history", "--json"), ("queue", "list", "--json"), ("config", "show"), ("status", "--json"),
-                          ("check",), ("test", "slack", "--dry-run"), ("test", "signed", "--dry-run"), ("test", "slack"))
+            for words in (
+                ("history", "--json"),
+                ("queue", "list", "--json"),
+                ("config", "show"),
+                ("status", "--json"),
+                ("check",),
+                ("test", "slack", "--dry-run"),
+                ("test", "signed", "--dry-run"),
+                ("test", "slack"),
+            )
         ),
         "explain": "".join(agent.run("explain", item["id"]).stdout for item in agent.history()),
         "metrics": agent.get("/metrics").text,

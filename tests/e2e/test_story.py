@@ -60,7 +60,12 @@ def test_a_run_under_exec_that_runs_out_of_gpu_memory(agent, hook, slack):
 def check_failure(failed, *, verified, exit_code):
     data, job = failed["data"], failed["data"]["job"]
     assert (data["status"], data["severity"], data["node"]) == ("event", "critical", "node-1")
-    assert (job["state"], job["reason"], job["verified"], job["exit_code"]) == ("failed", "gpu_oom", verified, exit_code)
+    assert (job["state"], job["reason"], job["verified"], job["exit_code"]) == (
+        "failed",
+        "gpu_oom",
+        verified,
+        exit_code,
+    )
     assert (job["step"], job["total_steps"], job["loss"]) == (120, 200, pytest.approx(1.8))
     assert job["duration_seconds"] > 0.5
     assert job["error"].startswith("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 896.00 MiB.")
@@ -141,7 +146,9 @@ def test_a_killed_wrapper_leaves_the_end_to_be_seen(agent, hook):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ,
     )  # fmt: skip
     until(lambda: bodies(hook, "job_started"), "the start")
-    (training,) = [item for item in psutil.Process(wrapper.pid).children(recursive=True) if item.cmdline()[1:2] == [TRAIN[1]]]
+    (training,) = [
+        item for item in psutil.Process(wrapper.pid).children(recursive=True) if item.cmdline()[1:2] == [TRAIN[1]]
+    ]
     wrapper.kill()
     wrapper.wait()
     seen = until(lambda: step_shown(agent), "a step")
@@ -154,7 +161,9 @@ def test_a_killed_wrapper_leaves_the_end_to_be_seen(agent, hook):
 
 
 def step_shown(agent):
-    found = [line for line in agent.get("/metrics").text.splitlines() if line.startswith("gpuwarden_training_job_step{")]
+    found = [
+        line for line in agent.get("/metrics").text.splitlines() if line.startswith("gpuwarden_training_job_step{")
+    ]
     return float(found[0].rpartition(" ")[2]) if found else 0
 
 

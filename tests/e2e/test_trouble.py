@@ -16,12 +16,15 @@ type = "webhook"
 url = "{url}"
 timeout = "2s"
 """
-TWO = HOOK + """
+TWO = (
+    HOOK
+    + """
 [channels.bad]
 type = "webhook"
 url = "{bad}"
 timeout = "1s"
 """
+)
 
 
 def told(receiver):
@@ -70,7 +73,7 @@ def test_a_state_directory_on_a_full_disk(agents, hook, small_disk):
     filler.unlink()
     until(lambda: agent.run("emit", "job_failed", "--title", "after", check=False).returncode == 0, "room to hand in")
     until(lambda: "after" in titles(hook, "job_failed"), "the alert after space came back")
-    until(lambda: (agent.state / "reserve").exists(), "the reserve", 60)
+    until((agent.state / "reserve").exists, "the reserve", 60)
     until(lambda: "resolved" in [body["data"]["status"] for body in told(hook)], "the end of the alert")
     stored = {item["type"]: item for item in agent.history()}
     assert stored["agent_degraded"]["status"] == "resolved"
@@ -162,4 +165,6 @@ def test_what_is_being_sent_at_the_end_is_finished_and_the_rest_kept(agents, hoo
     agent.start()
     until(lambda: len({body["data"]["job"]["id"] for body in told(hook)}) == 5, "all five")
     until(lambda: agent.metric('gpuwarden_queue_length{channel="hook",state="queued"}') == 0, "an empty queue", 60)
-    assert {row["state"] for item in agent.history("--type", "job_failed") for row in item["deliveries"]} == {"delivered"}
+    assert {row["state"] for item in agent.history("--type", "job_failed") for row in item["deliveries"]} == {
+        "delivered"
+    }

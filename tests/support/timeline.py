@@ -10,8 +10,8 @@ from agent.core.message import compose
 from agent.core.model import TYPES, Sample, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Reading, Receipt
-from agent.core.redact import Redactor
 from agent.core.record import WHY
+from agent.core.redact import Redactor
 from agent.runtime.board import Board
 from agent.runtime.conditions import Conditions
 from agent.runtime.direct import DirectQueue
@@ -24,7 +24,7 @@ from agent.store import alerts, decisions, deliveries, events, outbox, silences
 from agent.store.directory import StateDirectory
 
 NODE = "node-1"
-ROUNDS = 200
+ROUNDS = 5_000
 """Turns of the parts within one instant, enough for everything to settle."""
 
 
@@ -152,7 +152,7 @@ class Node:
 
     def _send(self):
         """Turn every notifier once; whether any of them wants another turn at once."""
-        return any([notifier.step(self.clock.now()).after == 0 for notifier in self.notifiers])
+        return any(notifier.step(self.clock.now()).after == 0 for notifier in self.notifiers)
 
     def _start(self):
         if self._directory is None:
@@ -192,5 +192,3 @@ class Node:
         for notifier in self.notifiers:
             notifier.close()
         self.database.close()
-
-
