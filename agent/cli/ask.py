@@ -1,10 +1,9 @@
-"""Asks the running agent over its own HTTP address; with the standard library alone, so that it is quick to load."""
+"""Asks the running agent over its own HTTP address."""
 
-import http.client
-import json
-import socket
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
+
+import httpx
 
 from agent.cli.show import Failed
 from agent.config.listen import Address
@@ -68,48 +67,31 @@ class RunningAgent:
 
     def _get(self, target: str) -> Json:
         """The answer's body; None for 404."""
-        connection = _connection(self._address, self._patience)
         try:
-            connection.request("GET", target, headers={"Accept": "application/json"})
-            response = connection.getresponse()
-            body = json.loads(response.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            with _client(self._address, self._patience) as client:
+                response = client.get(target)
+                body = response.json()
+        except (httpx.HTTPError, ValueError) as error:
             raise NoAnswer(f"no agent answers at {self._address.url}: {_reason(error)}") from None
-        finally:
-            connection.close()
-        if response.status == http.client.NOT_FOUND:
+        if response.status_code == httpx.codes.NOT_FOUND:
             return None
-        if response.status != http.client.OK:
-            raise Failed(f"the agent at {self._address.url} says: {_message(body, response.status)}")
+        if response.status_code != httpx.codes.OK:
+            raise Failed(f"the agent at {self._address.url} says: {_message(body, response.status_code)}")
         return body
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket instead of to a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def _connection(address: Address, timeout: float) -> http.client.HTTPConnection:
-    if address.path is not None:
-        return _UnixConnection(str(address.path), timeout)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
-    return http.client.HTTPConnection(host, address.port, timeout=timeout)
+def _client(address: Address, timeout: float) -> httpx.Client:
+    """A client of the agent on this node: no proxy, no redirect, no environment."""
+    transport = httpx.HTTPTransport(uds=None if address.path is None else str(address.path))
+    base = "http://localhost" if address.path is not None else address.url
+    return httpx.Client(base_url=base, transport=transport, timeout=timeout, trust_env=False)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, httpx.TimeoutException):
         return "it took too long"
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
+    if isinstance(error, httpx.ConnectError):
+        return str(error).rpartition("] ")[2]  # "[Errno 111] Connection refused"
     return "what answers there is no gpuwarden"
 
 

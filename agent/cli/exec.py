@@ -48,12 +48,14 @@ def exec_command(ctx: click.Context, name: str | None, log: Path | None, command
     """
     path = None if log is None else log.absolute()
     try:
-        run = Wrapped(command, os.environ, None if path is None else _open(path))
+        output = None if path is None else _open(path)
+        held = 0 if output is None else os.fstat(output).st_size
+        run = Wrapped(command, os.environ, output)
     except NotStarted as error:
         click.echo(f"gpuwarden: {error}", err=True)
         ctx.exit(error.code)
     report = _Report(ctx.ensure_object(Place), run.pid)
-    report.started(name, script_name(command), path)
+    report.started(name, script_name(command), path, held)
     status = run.wait()
     ended_at = _now()
     run.drain()
@@ -83,12 +85,12 @@ class _Report:
         self._warned = False
         self._process = self._identify(pid)
 
-    def started(self, name: str | None, script: str, log: Path | None) -> None:
-        """Tell of the start, which is now."""
+    def started(self, name: str | None, script: str, log: Path | None, held: int) -> None:
+        """Tell of the start, which is now; `held` is how many bytes the log held before."""
         if self._process is not None:
             self._tell(ProcessStarted(
                 *self._process, started_at=_now(), name=name or script, command=script,
-                log=None if log is None else str(log), wrapper_pid=os.getpid(),
+                log=None if log is None else str(log), log_offset=held, wrapper_pid=os.getpid(),
             ))
 
     def ended(self, wait_status: int, at: int) -> None:

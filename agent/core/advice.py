@@ -21,10 +21,10 @@ def for_exit(signal: str | None) -> str | None:
 
 
 def _gpu_oom(facts: Mapping[str, Json]) -> str:
-    tried, reserved = facts.get("tried_bytes"), facts.get("reserved_bytes")
+    tried, unallocated = facts.get("tried"), facts.get("unallocated")
     if tried and tried >= ABSURD_REQUEST:
         return "The requested size is absurd: suspect a bug or a corrupted tensor shape, not a lack of memory."
-    if tried and reserved and reserved >= tried:
+    if tried and unallocated and unallocated >= tried:
         return (
             "Fragmentation: PyTorch holds enough reserved but unallocated memory. "
             "Try PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True."

@@ -104,6 +104,8 @@ class ProcessStarted:
     command: str
     """The script's name only; never its arguments."""
     log: str | None = None
+    log_offset: int = 0
+    """Bytes that the log held before: what stands there is another run's."""
     wrapper_pid: int | None = None
     """The `exec` that will report the exit code, if one does."""
     uid: int | None = None

@@ -68,6 +68,8 @@ class Job:
     """False where the end was inferred."""
     ended_at: int | None = None
     log: str | None = None
+    log_offset: int = 0
+    """Where in the log this run begins."""
     file: str | None = None
     """Identity of the log, as in `LogFinding.file`."""
     process: Process | None = None

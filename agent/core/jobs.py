@@ -82,7 +82,7 @@ def from_process(started: ProcessStarted) -> Job:
     process = Process(started.boot_id, started.pid, started.start_ticks, started.wrapper_pid)
     return Job(
         id=mint(key), keys=(key,), name=started.name, started_at=started.started_at, log=started.log,
-        process=process, uid=started.uid,
+        log_offset=started.log_offset, process=process, uid=started.uid,
     )
 
 

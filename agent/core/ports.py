@@ -43,6 +43,18 @@ class Reading:
     """Files that are there but cannot be read, by path, with the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class WantedLog:
+    """A log to follow for a running job, from the byte at which its run began.
+
+    `uid` is the user who named it, who must be allowed to read it; None for what the agent found by itself.
+    """
+
+    path: str
+    begin: int = 0
+    uid: int | None = None
+
+
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault
     """What the source looks at is not there; the text says what and what to do. Expected, unlike any other error."""
 

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from agent.core.clock import Instant
 from agent.core.facts import Event
 from agent.core.model import Sample
-from agent.core.ports import LogReading, Reading
+from agent.core.ports import LogReading, Reading, WantedLog
 from agent.runtime.health import Health
 
 UNSTORED_LIMIT = 1_000
@@ -34,7 +34,7 @@ class LogSeen:
 class Wishes:
     """What the evaluator wants sources to look at."""
 
-    logs: frozenset[str] = frozenset()
+    logs: frozenset[WantedLog] = frozenset()
     """Paths to follow besides those that the settings name."""
     urgent_logs: frozenset[str] = frozenset()
     """Paths to read to their end now, because a verdict waits for them."""
@@ -161,7 +161,7 @@ class Board:
         with self._lock:
             self._wishes = wishes
 
-    def wanted_logs(self) -> frozenset[str]:
+    def wanted_logs(self) -> frozenset[WantedLog]:
         """Paths of logs to follow besides those that the settings name."""
         with self._lock:
             return self._wishes.logs

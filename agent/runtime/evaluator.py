@@ -17,6 +17,7 @@ from agent.core.job import Job
 from agent.core.jobbook import JobBook, LogState, Turned
 from agent.core.model import Alert, Status
 from agent.core.policy.model import Recipient, Rules
+from agent.core.ports import WantedLog
 from agent.core.presentable import without_secrets
 from agent.runtime.board import Board, LogSeen, Wishes
 from agent.runtime.changes import Changes
@@ -214,7 +215,11 @@ def _wishes(running: Iterable[Job]) -> Wishes:
     """What sources shall look at for the running jobs."""
     jobs_ = tuple(running)
     return Wishes(
-        logs=frozenset(job.log for job in jobs_ if job.log is not None and job.process is not None),
+        logs=frozenset(
+            WantedLog(job.log, job.log_offset, job.uid)
+            for job in jobs_
+            if job.log is not None and job.process is not None
+        ),
         urgent_logs=frozenset(job.log for job in jobs_ if job.log is not None and job.exit is not None),
         processes=frozenset(
             (job.process.boot_id, job.process.pid, job.process.start_ticks)

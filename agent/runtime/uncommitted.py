@@ -30,6 +30,8 @@ class Uncommitted:
         self._events: list[Event] = []
         self._checkpoint: dict[str, Json | None] = {}
         self._due_at: float | None = None
+        self._begun = False
+        """Whether a checkpoint has ever been stored."""
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -43,7 +45,9 @@ class Uncommitted:
 
     def restore(self) -> Mapping[str, Json]:
         """Where the source stood at the last commit; empty at its first start. Raises StoreError."""
-        return self._connected().read(lambda conn: stored.load_checkpoint(conn, self._source))
+        checkpoint = self._connected().read(lambda conn: stored.load_checkpoint(conn, self._source))
+        self._begun = bool(checkpoint)
+        return checkpoint
 
     def add(self, reading: Reading, now: Instant) -> None:
         """Take what a reading brought; of a checkpoint's key only the latest value counts."""
@@ -54,7 +58,8 @@ class Uncommitted:
 
     def due_in(self, now: Instant) -> float | None:
         """Seconds until a commit is due, 0 if events wait; None if there is nothing to commit."""
-        if self._events:
+        first = not self._begun and bool(self._checkpoint)  # or a crash would make the next start the first again
+        if self._events or first:
             return 0.0
         return None if self._due_at is None else max(self._due_at - now.monotonic, 0.0)
 
@@ -62,6 +67,7 @@ class Uncommitted:
         """Commit everything; returns how many events there were. Raises StoreError, and then keeps everything."""
         if self._events or self._checkpoint:
             self._connected().write(self._save)
+            self._begun = True
         count = len(self._events)
         self._events.clear()
         self._checkpoint.clear()

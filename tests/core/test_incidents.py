@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.core import incidents
+from agent.core import advice, incidents
 from agent.core.clock import SECOND
 from agent.core.facts import FindingKind, Role
 from tests.core.values import NOW, finding
@@ -63,3 +63,16 @@ def test_evidence_shows_the_cause_first_and_nothing_twice():
     incident = incident_of((FindingKind.CRASH, Role.ROOT, 0), (FindingKind.CRASH, Role.ADVICE, 0))
     incident = incidents.add(incident, finding(text="oom", context=("frame", "crash 0")), NOW, 1)
     assert incidents.evidence(incident) == ("frame", "crash 0", "oom")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"tried": 1 << 60}, "absurd"),
+        ({"tried": 1 << 30, "unallocated": 2 << 30}, "Fragmentation"),
+        ({"tried": 2 << 30, "unallocated": 1 << 30}, "batch size"),
+        ({}, "batch size"),
+    ],
+)
+def test_advice_fits_the_numbers(facts, words):
+    assert words in advice.for_cause(finding(facts=facts))

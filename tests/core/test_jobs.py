@@ -229,7 +229,7 @@ def test_the_end_tells_cause_numbers_and_evidence():
     book.tell(
         finding(
             text="CUDA out of memory. Tried to allocate 2 GiB.",
-            facts={"tried_bytes": 2 << 30},
+            facts={"tried": 2 << 30},
             context=("loss.backward()",),
             progress=Progress(step=412, total=5000, loss=1.25),
         )

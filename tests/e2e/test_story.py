@@ -185,3 +185,17 @@ def test_lines_written_while_the_agent_was_down_are_found(agents, hook, slack):
     agent.start()
     found = until(lambda: bodies(hook, "job_failed"), "the failure", patience=100)
     assert found[-1]["data"]["starts_at"].startswith("2026-11-20")
+
+
+def test_a_run_that_appends_to_the_log_of_a_failed_one_is_judged_by_its_own_words(agent, hook):
+    log = agent.folder / "run.log"
+    train(agent, "--steps", "50", "--at", "20:oom", log=log)
+    until(lambda: bodies(hook, "job_failed"), "the failure of the first run")
+    agent.stop()
+    for path in agent.state.glob("gpuwarden.db*"):
+        path.unlink()  # an agent that has never seen the log
+    agent.start()
+    train(agent, "--steps", "50", log=log)
+    (done,) = until(lambda: bodies(hook, "job_completed"), "the completion of the second")
+    assert done["data"]["job"]["verified"]
+    assert len(bodies(hook, "job_failed")) == 1

@@ -149,20 +149,31 @@ def test_a_restart_continues_where_the_last_commit_was(step_of, clock, path):
     assert (first.restored, second.restored) == ({}, {"offset": 9})
 
 
+FIRST = Reading(checkpoint={"began": 0})
+
+
+def test_the_very_first_checkpoint_is_committed_at_once(step_of, clock, path):
+    step_of(ListedSource(FIRST))(clock.now())
+    assert checkpoint(path) == {"began": 0}
+
+
 def test_checkpoints_without_events_go_together_every_fifteen_seconds(step_of, clock, path, rings):
-    step = step_of(ListedSource(Reading(checkpoint={"a": 1}), Reading(checkpoint={"b": 2}), Reading()))
+    step = step_of(ListedSource(FIRST, Reading(checkpoint={"a": 1}), Reading(checkpoint={"b": 2}), Reading()))
+    step(clock.now())
     step(clock.now())
     step(clock.advance(10))
-    assert checkpoint(path) == {}
+    assert checkpoint(path) == {"began": 0}
     step(clock.advance(5))
-    assert checkpoint(path) == {"a": 1, "b": 2}
+    assert checkpoint(path) == {"began": 0, "a": 1, "b": 2}
     assert rings == []
 
 
 def test_a_waiting_checkpoint_brings_the_next_step_when_its_commit_is_due(step_of, clock, path):
-    source = ListedSource(Reading(checkpoint={"a": 1}))
+    source = ListedSource(FIRST, Reading(checkpoint={"a": 1}))
     source.interval = 60.0
-    assert step_of(source)(clock.now()).after == 15
+    step = step_of(source)
+    step(clock.now())
+    assert step(clock.advance(60)).after == 15
 
 
 def test_the_end_commits_what_waits(step_of, clock, path, database):

@@ -3,6 +3,8 @@
 Each content of each file is one `Log`. A path may lead to one log while an earlier one that it led to is still read.
 """
 
+import os
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from agent.core.clock import Instant
 from agent.core.codec import encode
 from agent.core.facts import Event
 from agent.core.model import Json
-from agent.core.ports import LogReading
+from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
@@ -37,7 +39,7 @@ class Following:
         self.suppressed = 0
         self._rules = rules
         self._paths: frozenset[str] = frozenset()
-        self._wanted: frozenset[str] = frozenset()
+        self._wanted: Mapping[str, WantedLog] = {}
         self._vacant: set[str] = set()
         self._skip_until: dict[str, float] = {}
         self._changed: dict[str, float] = {}
@@ -52,13 +54,13 @@ class Following:
             self.logs[file] = Log.restore(self._rules, file, item, now)
             self._kept[file] = encode(item)
 
-    def choose(self, paths: Iterable[str], wanted: frozenset[str]) -> None:
+    def choose(self, paths: Iterable[str], wanted: Collection[WantedLog]) -> None:
         """Say which paths are logs; those that lead to no followed log yet will be looked at.
 
         Where several paths lead to one file, it goes by the one in `wanted`.
         """
-        self._paths = frozenset(paths) | wanted
-        self._wanted = wanted
+        self._wanted = {item.path: item for item in wanted}
+        self._paths = frozenset(paths) | self._wanted.keys()
         held = {log.path for log in self.logs.values() if not log.moved}
         self._vacant = set(self._paths - held)
         self._skip_until = {path: until for path, until in self._skip_until.items() if path in self._vacant}
@@ -178,7 +180,7 @@ class Following:
                 return
             if self._known(path, Inode.of(status)) or self._is_rotation(path):
                 return
-            log = Log.begin(self._rules, path, status, now, at_end=at_end)
+            log = Log.begin(self._rules, path, status, now, offset=self._offset(path, status, at_end=at_end))
         except Unreadable as reason:
             self.unreadable[path] = str(reason)
             return
@@ -187,6 +189,15 @@ class Following:
         self._skip_until.pop(path, None)
         if self._left > 0:
             self._look_at(log, now, urgent)
+
+    def _offset(self, path: str, status: os.stat_result, *, at_end: bool) -> int:
+        """Where to begin in a new log. Raises Unreadable where the user who named it could not read it himself."""
+        wanted = self._wanted.get(path)
+        if wanted is None:
+            return status.st_size if at_end else 0
+        if wanted.uid not in (None, 0, status.st_uid) and not status.st_mode & stat.S_IROTH:
+            raise Unreadable(f"user {wanted.uid}, who named it, may not read it")
+        return min(wanted.begin, status.st_size)
 
     def _known(self, path: str, inode: Inode) -> bool:
         """Whether a file is followed already, be it under another name."""

@@ -76,10 +76,10 @@ class Log:
         """Size and modification time with which the file was read to its end."""
 
     @classmethod
-    def begin(cls, rules: Rules, path: str, status: os.stat_result, now: Instant, *, at_end: bool) -> "Log":
-        """Follow a file that was not known, from its end or its beginning. Raises Unreadable."""
+    def begin(cls, rules: Rules, path: str, status: os.stat_result, now: Instant, *, offset: int) -> "Log":
+        """Follow a file that was not known, from the byte `offset` on. Raises Unreadable."""
         inode = Inode.of(status)
-        tail = Tail(str(Path(path).resolve()), inode, status.st_size if at_end else 0)
+        tail = Tail(str(Path(path).resolve()), inode, offset)
         tail.open()
         tail.skip_hole()
         log = cls(rules, path, f"{inode}:{now.wall}", tail, now)

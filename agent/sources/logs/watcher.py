@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.core.clock import Instant
 from agent.core.codec import decode
 from agent.core.model import Json, Sample
-from agent.core.ports import Reading
+from agent.core.ports import Reading, WantedLog
 from agent.sources.logs.finder import Finder
 from agent.sources.logs.following import Following
 from agent.sources.logs.log import RESTING_EVERY
@@ -28,7 +28,7 @@ BEGAN = "began"
 class LogSource:
     """Implements `core.ports.Source`.
 
-    `wanted` gives paths to follow besides those of the configuration; `urgent` those whose last words are awaited, to
+    `wanted` gives logs to follow besides those of the configuration; `urgent` those whose last words are awaited, to
     be looked at now; `ring` wakes the worker and may be called from any thread. `zone`: in which logs write times
     without an offset; None for the system's.
     """
@@ -40,7 +40,7 @@ class LogSource:
         self,
         config: Config,
         *,
-        wanted: Callable[[], Collection[str]],
+        wanted: Callable[[], Collection[WantedLog]],
         urgent: Callable[[], Collection[str]],
         ring: Callable[[], None],
         zone: tzinfo | None = None,
@@ -53,7 +53,7 @@ class LogSource:
         self._ask_wanted = wanted
         self._ask_urgent = urgent
         self._at_end = config.start == "end"
-        self._wanted: frozenset[str] = frozenset()
+        self._wanted: frozenset[WantedLog] = frozenset()
         self._first = True
         self._restored: Mapping[str, Saved] = {}
 
@@ -110,7 +110,7 @@ class LogSource:
             self._following.choose(self._finder.names, wanted)
 
     def _folders(self) -> list[str]:
-        paths = {log.path for log in self._following.logs.values()} | self._wanted
+        paths = {log.path for log in self._following.logs.values()} | {item.path for item in self._wanted}
         return sorted({str(Path(path).parent) for path in paths})
 
     def _samples(self) -> tuple[Sample, ...]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agent.core.facts import FindingKind
 from agent.core.model import Severity
-from agent.core.ports import Source
+from agent.core.ports import Source, WantedLog
 from agent.sources.logs import following
 from agent.sources.logs.log import GROWING_EVERY, REST, RESTING_EVERY
 from tests.sources.logs.scanning import CRASH
@@ -283,3 +283,26 @@ def test_samples_count_without_naming_files(watches, log):
     assert samples["log_files"].value == 1
     assert samples["log_findings_suppressed_total"].value == 10
     assert all(sample.labels == {} for sample in samples.values())
+
+
+def test_a_wanted_log_is_read_from_where_its_run_began(watches, tmp_path, log):
+    log.write_text(oom(1))
+    watch = watches(tmp_path / "other" / "*.log").settle()
+    watch.wanted = [WantedLog(str(log), begin=log.stat().st_size)]
+    append(log, oom(2))
+    watch.settle()
+    assert watch.tried == [2]
+
+
+def test_nobody_has_a_log_followed_that_is_not_theirs_to_read(watches, tmp_path, log):
+    log.write_text(oom(1))
+    log.chmod(0o600)
+    watch = watches(tmp_path / "other" / "*.log")
+    watch.wanted = [WantedLog(str(log), uid=os.geteuid() + 1)]
+    watch.settle()
+    assert watch.tried == []
+    assert "may not read it" in watch.source.unreadable[str(log)]
+    log.chmod(0o644)
+    watch.look(60.0)
+    watch.settle()
+    assert watch.tried == [1]

@@ -3,6 +3,7 @@
 import json
 
 from agent.core.facts import LogFinding, TrainingSeen
+from agent.core.ports import WantedLog
 from agent.sources.logs.watcher import Config, LogSource
 from tests.support.clock import ManualClock
 
@@ -18,7 +19,10 @@ class Watch:
     def begin(self):
         """Start with what was committed."""
         self.source = LogSource(
-            self.config, wanted=lambda: self.wanted, urgent=lambda: self.urgent, ring=lambda: self.rung.append(1)
+            self.config,
+            wanted=lambda: [item if isinstance(item, WantedLog) else WantedLog(item) for item in self.wanted],
+            urgent=lambda: self.urgent,
+            ring=lambda: self.rung.append(1),
         )
         self.source.restore(json.loads(json.dumps(self.checkpoint)))
 
