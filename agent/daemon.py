@@ -17,6 +17,8 @@ from agent.banner import banner
 from agent.config.errors import ConfigError
 from agent.config.load import Loaded, load
 from agent.core.clock import SECOND, Clock, Instant
+from agent.core.facts import Event, HandedIn, event_id
+from agent.core.model import AlertType, Severity, Status
 from agent.core.redact import Redactor
 from agent.parts import Parts
 from agent.roster import Roster
@@ -31,7 +33,7 @@ from agent.runtime.steering import Steering
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
-from agent.store import outbox
+from agent.store import events, outbox
 from agent.store.directory import StateDirectory
 from agent.store.errors import StoreError
 from agent.web.access import Access
@@ -144,6 +146,9 @@ class Daemon:
         """Start every part; what an earlier process was sending is sent again."""
         with self._directory.connect() as database:
             database.write(outbox.recover)
+            if self._opened.damaged_aside is not None:
+                loss = [_loss(self._opened.damaged_aside, self._clock.now())]
+                database.write(lambda conn: events.append(conn, loss))
         self._steering.lift()
         if self._listener is not None:
             access = Access.to(self._listener.address, self._loaded.settings.server.allowed_hosts)
@@ -230,6 +235,19 @@ class Daemon:
 
     def _clean(self, text: str) -> str:
         return self._redactor.clean(text)
+
+
+def _loss(aside: Path, now: Instant) -> Event:
+    """Tell of a damaged database, which only a person can look into."""
+    told = HandedIn(
+        AlertType.AGENT_DEGRADED,
+        Status.FIRING,
+        Severity.WARNING,
+        title="The agent's database was damaged",
+        message=f"It was moved to {aside} and a new one was begun: alerts that waited in it were not sent.",
+        labels={"component": "store"},
+    )
+    return Event(event_id("damaged", str(aside)), "store", now.wall, told)
 
 
 def _stamps(loaded: Loaded) -> Mapping[Path, tuple[int, int] | None]:

@@ -34,9 +34,12 @@ class LogState:
 class JobBook:
     """The running jobs by id, and the files whose last run has ended."""
 
-    def __init__(self, running: Iterable[Job], describe: Described = lambda job: job) -> None:
+    def __init__(
+        self, running: Iterable[Job], describe: Described = lambda job: job, ended: Iterable[Job] = ()
+    ) -> None:
+        """`ended`: the jobs that ended lately, whose logs may still have something to say."""
         self.running: dict[str, Job] = {job.id: job for job in running}
-        self._ended_files: set[str] = set()
+        self._ended_files = {job.file for job in ended if job.file is not None}
         self._describe = describe
 
     def fold(self, event: Event) -> list[Turned]:

@@ -4,6 +4,7 @@ It keeps the running jobs, the state of each condition and the live alerts in me
 rules themselves are in `core/`; here is only the order of a round, all of which is stored in one transaction.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,10 +24,13 @@ from agent.runtime.board import Board, LogSeen, Wishes
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
 from agent.runtime.dispatch import Dispatch
+from agent.runtime.log import event as log_event
 from agent.runtime.metrics import Metrics
-from agent.runtime.worker import Next
+from agent.runtime.worker import Next, attempt
 from agent.store import alerts, events, jobs
 from agent.store.database import Database
+
+_log = logging.getLogger(__name__)
 
 EVENTS_A_ROUND = 500
 """How many events share one transaction."""
@@ -75,13 +79,15 @@ class Evaluator:
         self._conditions = conditions
         self._dispatch = dispatch
         self._taken_unstored: set[str] = set()
+        self._changes = Changes()
+        """What this round has come to; a round that fails half-way is taken up by the next one."""
         self._progress_saved_at = now.wall
         self._load(now.wall)
 
     def step(self, now: Instant) -> Next:
         """Do one round; the next follows at once if more events wait."""
         self._adopt_settings()
-        changes = Changes()
+        changes = self._changes
         # Taken before the events: what a log said up to a reading is then among them, or still to come.
         logs = self._board.logs()
         more = self._take_events(changes, now.wall)
@@ -89,6 +95,7 @@ class Evaluator:
             self._conclude_jobs(changes, logs, now)
         self._judge_conditions(changes, now)
         self._dispatch.decide(changes, self._docket, self._settings.recipients, self._settings.rules, now.wall)
+        self._changes = Changes()
         self._dispatch.commit(changes, now)
         self._wish()
         self._board.beat(now)
@@ -110,7 +117,8 @@ class Evaluator:
 
     def _load(self, now: int) -> None:
         self._cursor = self._db.read(events.cursor)
-        self._book = JobBook(self._db.read(jobs.running), self._described)
+        ended = self._db.read(lambda conn: jobs.ended(conn, now - REPEAT_WINDOW))
+        self._book = JobBook(self._db.read(jobs.running), self._described, ended)
         self._curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
         recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
@@ -124,7 +132,7 @@ class Evaluator:
         for seq, event in rows:
             self._cursor = changes.cursor = seq
             if event is not None and event.id not in self._taken_unstored:
-                self._take(event, changes, now)
+                self._judge(event, changes, now)
         if self._dispatch.room:
             self._take_unstored(changes, now)
         return len(rows) == EVENTS_A_ROUND
@@ -134,7 +142,13 @@ class Evaluator:
         fresh = [event for event in self._board.unstored() if event.id not in self._taken_unstored]
         for event in fresh[:UNSTORED_A_ROUND]:
             self._taken_unstored.add(event.id)
-            self._take(event, changes, now)
+            self._judge(event, changes, now)
+
+    def _judge(self, event: Event, changes: Changes, now: int) -> None:
+        """Take one event; one that cannot be judged is told of in the log and keeps nothing else from being judged."""
+        failure = attempt(lambda: self._take(event, changes, now))
+        if failure is not None:
+            log_event(_log, logging.ERROR, "an event could not be judged", error=failure, source=event.source)
 
     def _take(self, event: Event, changes: Changes, now: int) -> None:
         fact, node = event.fact, self._settings.node

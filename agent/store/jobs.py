@@ -44,6 +44,11 @@ def counts(conn: sqlite3.Connection) -> dict[str, int]:
     return dict(conn.execute("SELECT state, count(*) FROM job GROUP BY state"))
 
 
+def ended(conn: sqlite3.Connection, since: int) -> list[Job]:
+    """The jobs that ended at or after `since` (UTC milliseconds), in the order of their ends."""
+    return _select(conn, "WHERE ended_at >= ? ORDER BY ended_at, rowid", since)
+
+
 def save_curve(conn: sqlite3.Connection, job_id: str, points: Sequence[Point]) -> None:
     """Store a job's curve in place of the former one; the job must be stored already."""
     conn.execute(

@@ -166,3 +166,30 @@ def test_the_provider_is_told_the_present_state_when_it_is_told_late(nodes):
     (sent,) = node.channels["ops"].sent
     assert sent.what == ("gpu_error", "resolved")
     assert "delayed" in sent.message.body
+
+
+def test_an_event_that_cannot_be_judged_blocks_no_other(nodes, monkeypatch):
+    node = nodes()
+    judged = node.evaluator._take
+
+    def broken(event, changes, now):
+        if event.fact.job["id"] == "odd":
+            raise ZeroDivisionError("a bug")
+        judged(event, changes, now)
+
+    monkeypatch.setattr(node.evaluator, "_take", broken)
+    for name in ("before", "odd", "after"):
+        node.emit(FAILED, job={"id": name})
+    node.run(5)
+    assert [sent.message.alert.job_id for sent in node.channels["ops"].sent] == ["before", "after"]
+
+
+def test_a_round_that_fails_half_way_is_taken_up_by_the_next(nodes, monkeypatch):
+    node = nodes()
+    node.emit(FAILED, job={"id": "j"})
+    with monkeypatch.context() as patch:
+        patch.setattr(node.evaluator, "_judge_conditions", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            node.evaluator.step(node.clock.now())
+    node.run(5)
+    assert node.sent() == [("job_failed", "fired")]

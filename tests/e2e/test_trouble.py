@@ -168,3 +168,16 @@ def test_what_is_being_sent_at_the_end_is_finished_and_the_rest_kept(agents, hoo
     assert {row["state"] for item in agent.history("--type", "job_failed") for row in item["deliveries"]} == {
         "delivered"
     }
+
+
+def test_a_damaged_database_is_set_aside_and_told_of(agents, hook):
+    agent = agents(HOOK.format(url=hook.url)).start()
+    agent.kill()
+    database = agent.state / "gpuwarden.db"
+    database.write_bytes(b"SQLite format 3\0" + b"\xff" * (database.stat().st_size - 16))
+    agent.start()
+    until(lambda: titles(hook, "agent_degraded"), "word of the damage")
+    assert titles(hook, "agent_degraded") == ["The agent's database was damaged"]
+    assert list(agent.state.glob("gpuwarden.db.damaged-*"))
+    agent.run("emit", "job_failed", "--job", "j")
+    until(lambda: titles(hook, "job_failed"), "that work goes on")
