@@ -22,7 +22,7 @@ from agent.core.model import AlertType, Severity, Status
 from agent.core.redact import Redactor
 from agent.parts import Parts
 from agent.roster import Roster
-from agent.runtime import log, systemd
+from agent.runtime import log, memory, systemd
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.clock import SystemClock
@@ -76,6 +76,7 @@ class Unstartable(Exception):  # noqa: N818 - a state of the world, not a fault
 
 def run(place: Place) -> None:
     """Run the daemon until it is asked to end. Raises ConfigError or Unstartable."""
+    memory.share_one_arena()
     with ExitStack() as stack:
         try:
             agent = Daemon(place, place.load(), SystemClock(), stack)
@@ -169,6 +170,7 @@ class Daemon:
         disks = self._board.samples_of("disk")
         for line in banner(self._loaded, self._policy.recipients, disks, address, self._opened):
             event(_log, logging.INFO, line)
+        memory.give_back()
 
     def _look_after(self, before: Instant, now: Instant) -> None:
         if not self._ready:
@@ -207,6 +209,7 @@ class Daemon:
         else:
             self._metrics.reloaded(now, successful=True)
             event(_log, logging.INFO, "the configuration was loaded again")
+            memory.give_back()
         self._service.ready()
 
     def _adopt(self, loaded: Loaded) -> None:
