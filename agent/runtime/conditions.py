@@ -18,6 +18,8 @@ from agent.store import backlog, ledger, meta
 from agent.store.database import Database
 from agent.store.reserve import Reserve
 
+SPACE_SEEN_EVERY = 5 * SECOND
+"""How often the room beside the database is looked at."""
 RESERVE_RETRIED_EVERY = 30 * SECOND
 """How often the reserve is put back, once it was given up."""
 
@@ -30,6 +32,8 @@ class Conditions:
         self._board = board
         self._reserve = reserve
         self._reserve_tried_at = 0
+        self._space_seen_at = 0
+        self._space_trouble: str | None = None
         self._channels_seen: tuple[Mapping[str, ChannelState], Mapping[str, int]] = ({}, {})
         self._channels_version = -1
         self._channels_at = 0
@@ -74,8 +78,14 @@ class Conditions:
         trouble = self._board.store_trouble()
         if trouble is not None:
             return trouble.text
+        if now - self._space_seen_at >= SPACE_SEEN_EVERY:
+            self._space_seen_at = now
+            self._space_trouble = self._look_for_space(now)
+        return self._space_trouble
+
+    def _look_for_space(self, now: int) -> str | None:
         if self._reserve.present:
-            return None
+            return "next to no space is left" if self._reserve.tight else None
         if now - self._reserve_tried_at >= RESERVE_RETRIED_EVERY:
             self._reserve_tried_at = now
             if self._reserve.restore():

@@ -6,6 +6,9 @@ from pathlib import Path
 RESERVE_BYTES = 16 * 1024 * 1024
 """Alerting reference R-10.3: enough for some thousand commits of one alert each."""
 
+LEAST_FREE = 256 * 1024
+"""Bytes: the write-ahead log of a commit or two."""
+
 _CHUNK = 1024 * 1024
 _SMALLEST_SHARE = 8
 """The reserve takes at most one eighth of its file system."""
@@ -22,6 +25,14 @@ class Reserve:
     def present(self) -> bool:
         """Whether there is something to give up."""
         return self.path.is_file()
+
+    @property
+    def tight(self) -> bool:
+        """Whether next to nothing is free beside it, so that the next commit may need it."""
+        try:
+            return self._room()[1] < LEAST_FREE
+        except OSError:
+            return False
 
     def release(self) -> bool:
         """Give the space back to the file system; False if it was already gone."""
