@@ -3,7 +3,7 @@
 A layer is a nested table as read, before validation. Later layers win, key by key; lists are replaced whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,21 +69,3 @@ def problem_at(layers: Sequence[Layer], path: KeyPath, message: str) -> Problem:
     origins = (layer.origin(path) for table in around for layer in reversed(layers) if layer.has(table))
     origin = next(origins, Origin("default"))
     return Problem(message, dotted(path), origin.file, origin.line, origin.variable)
-
-
-def merged(layers: Iterable[Layer]) -> dict[str, Json]:
-    """Lay the layers over each other, later ones winning key by key."""
-    values: dict[str, Json] = {}
-    for layer in layers:
-        _lay(values, layer.values)
-    return values
-
-
-def _lay(below: dict[str, Json], above: Mapping[str, Json]) -> None:
-    for key, value in above.items():
-        if isinstance(value, Mapping):
-            beneath = below.get(key)
-            below[key] = dict(beneath) if isinstance(beneath, Mapping) else {}
-            _lay(below[key], value)
-        else:
-            below[key] = value

@@ -20,9 +20,11 @@ from pydantic import (
     SerializeAsAny,
     WithJsonSchema,
 )
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.config import listen as addresses
 from agent.config import locate, zones
+from agent.config.environment import NESTING, PREFIX
 from agent.core.clock import SECOND
 from agent.core.model import AlertType, Json, Severity
 from agent.core.policy.model import DEFAULT_COOLDOWN, Rules, TypeRule
@@ -155,8 +157,12 @@ class AlertTable(Table):
         return TypeRule(self.enabled, self.severity, round(self.cooldown * SECOND), repeat)
 
 
-class Settings(Table):
+class Settings(BaseSettings):
     """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=NESTING, frozen=True, extra="forbid", validate_default=True
+    )
 
     agent: AgentTable = AgentTable()
     server: ServerTable = ServerTable()
