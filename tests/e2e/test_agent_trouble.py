@@ -74,7 +74,7 @@ def test_a_state_directory_on_a_full_disk(agents, hook, small_disk):
     until(lambda: agent.run("emit", "job_failed", "--title", "after", check=False).returncode == 0, "room to hand in")
     until(lambda: "after" in titles(hook, "job_failed"), "the alert after space came back")
     until((agent.state / "reserve").exists, "the reserve", 60)
-    until(lambda: "resolved" in [body["data"]["status"] for body in told(hook)], "the end of the alert")
+    until(lambda: "resolved" in [body["data"]["status"] for body in told(hook)], "the end of the alert", 60)
     stored = {item["type"]: item for item in agent.history()}
     assert stored["agent_degraded"]["status"] == "resolved"
     assert {row["state"] for item in stored.values() for row in item["deliveries"]} == {"delivered"}
