@@ -1,5 +1,6 @@
 """The systemd unit, judged by systemd itself."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze (package systemd)"),
 ]
 
-UNIT = Path(__file__).parents[2] / "systemd" / "gpuwarden.service"
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "systemd" / "gpuwarden.service"
 INSTALLED = "/opt/gpuwarden/bin/gpuwarden"
 
 
@@ -31,6 +33,16 @@ def unit(tmp_path: Path) -> Path:
 
 
 def test_systemd_knows_every_directive(unit: Path) -> None:
+    result = analyze("verify", "--man=no", unit)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+DROP_INS = re.findall(r"^```ini\n(# \S+\n.*?)^```$", (ROOT / "docs/install.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("drop_in", DROP_INS, ids=[Path(text.split()[1]).stem for text in DROP_INS])
+def test_the_documented_drop_ins_fit_the_unit(unit: Path, drop_in: str) -> None:
+    unit.write_text(unit.read_text() + "\n" + drop_in)
     result = analyze("verify", "--man=no", unit)
     assert (result.returncode, result.stderr) == (0, "")
 
