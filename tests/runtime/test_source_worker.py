@@ -145,7 +145,9 @@ def test_a_restart_continues_where_the_last_commit_was(step_of, clock, path):
     step.close(clock.now())
     assert first.closed
     second = ListedSource()
-    step_of(second, open_database=lambda: Database.open(path))(clock.now())
+    again = step_of(second, open_database=lambda: Database.open(path))
+    again(clock.now())
+    again.close(clock.now())
     assert (first.restored, second.restored) == ({}, {"offset": 9})
 
 

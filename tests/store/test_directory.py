@@ -198,7 +198,8 @@ def test_a_damaged_store_is_moved_aside_and_a_new_one_begun(state):
     assert opened.damaged_aside == state.path / f"gpuwarden.db.damaged-{AT}"
     assert opened.damaged_aside.read_bytes() == before
     assert recall(again) is None
-    assert Database.open(opened.path).quick_check() is None
+    with Database.open(opened.path) as database:
+        assert database.quick_check() is None
 
 
 def test_a_file_that_is_no_database_is_moved_aside(state):
