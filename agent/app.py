@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,14 @@ def channel_types() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg))
 
 
+def release() -> str:
+    """The version of this distribution; a source tree that was never installed has none."""
+    try:
+        return version("gpuwarden")
+    except PackageNotFoundError:
+        return "0+source"
+
+
 def recipients(loaded: Loaded) -> tuple[Recipient, ...]:
     """The enabled channels as the policy sees them."""
     return tuple(_recipient(name, config) for name, config in _enabled(loaded))
@@ -93,7 +101,7 @@ def tools(loaded: Loaded, redactor: Redactor, clock: Clock) -> "Tools":
     from agent.channels.shared.http import Client, HttpSettings
 
     http = loaded.settings.http
-    agent_name = f"gpuwarden/{version('gpuwarden')}"
+    agent_name = f"gpuwarden/{release()}"
     return Tools(Client(HttpSettings(http.proxy, http.ca_file, agent_name), clock), clock, redactor, _print)
 
 

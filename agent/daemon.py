@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from agent import app
@@ -127,7 +126,7 @@ class Daemon:
         self._stop()
 
     def _assemble(self) -> None:
-        release = version("gpuwarden")
+        release = app.release()
         self._board = Board()
         self._supervisor = Supervisor(self._board, self._clock)
         self._showing = app.showing(self._loaded, self._place.environ)
