@@ -15,6 +15,8 @@ WINDOW = 60 * SECOND
 TOGETHER = 5 * SECOND
 """Roots seen within this time of the first compete by precedence instead of order."""
 FINDINGS_KEPT = 32
+SAME_START = 200
+"""Characters at the start of two lines that make them one."""
 SURVIVAL_STEPS = 2
 """Steps beyond those before the error that prove the program went on."""
 
@@ -83,7 +85,11 @@ def evidence(incident: Incident, limit: int = 20) -> tuple[str, ...]:
     """The most telling lines: the cause with its context, then what else was said, without repeats."""
     root = cause(incident)
     others = (finding.text for finding in incident.findings if finding.role is not Role.ADVICE)
-    return tuple(dict.fromkeys((*root.context, root.text, *others)))[:limit]
+    lines: dict[str, str] = {}
+    for line in (*root.context, root.text, *others):
+        start = line[:SAME_START]  # one line may come cut here and whole there: the whole one is shown
+        lines[start] = max(lines.get(start, ""), line, key=len)
+    return tuple(lines.values())[:limit]
 
 
 def _rank(finding: LogFinding) -> int:

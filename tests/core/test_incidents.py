@@ -76,3 +76,9 @@ def test_evidence_shows_the_cause_first_and_nothing_twice():
 )
 def test_advice_fits_the_numbers(facts, words):
     assert words in advice.for_cause(finding(facts=facts))
+
+
+def test_a_line_that_comes_cut_and_whole_is_shown_whole_and_once():
+    whole = "torch.OutOfMemoryError: CUDA out of memory. " + "x" * 400
+    incident = incidents.add(None, finding(text=whole, context=("frame", whole[:300])), NOW, 1)
+    assert incidents.evidence(incident) == ("frame", whole)
