@@ -27,13 +27,9 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
     loaded = load_or_exit(ctx)
     with reach.facts(loaded) as facts:
         found = facts.queue()
-    if as_json:
-        show.objects(found)
-    elif found:
-        zone = reach.zone(loaded)
-        show.table(HEADERS, [_row(item, zone) for item in found])
-    else:
-        click.echo("nothing waits, and nothing is dead")
+    zone = reach.zone(loaded)
+    nothing = "nothing waits, and nothing is dead"
+    show.listing(found, HEADERS, lambda item: _row(item, zone), nothing=nothing, as_json=as_json)
 
 
 @queue.command()

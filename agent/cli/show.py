@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 
 import click
@@ -46,6 +46,18 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     else:
         for line in aligned([headers, *rows]):
             click.echo(line)
+
+
+def listing(
+    found: Sequence[Json], headers: Sequence[str], row: Callable[[Json], Sequence[str]], *, nothing: str, as_json: bool
+) -> None:
+    """Print what was found, as objects or as a table; `nothing` is what to say where there is nothing."""
+    if as_json:
+        objects(found)
+    elif found:
+        table(headers, [row(item) for item in found])
+    else:
+        click.echo(nothing)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -67,13 +67,8 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
     loaded = load_or_exit(ctx)
     with reach.facts(loaded) as facts:
         found = facts.silences()
-    if as_json:
-        show.objects(found)
-    elif found:
-        zone = reach.zone(loaded)
-        show.table(HEADERS, [_row(item, zone) for item in found])
-    else:
-        click.echo("nothing is silenced")
+    zone = reach.zone(loaded)
+    show.listing(found, HEADERS, lambda item: _row(item, zone), nothing="nothing is silenced", as_json=as_json)
 
 
 @silence.command()

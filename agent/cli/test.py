@@ -14,7 +14,7 @@ from agent.core import samples
 from agent.core.health_rules import SUSPENSIONS
 from agent.core.message import Message
 from agent.core.model import AlertType, Delivery, DeliveryState, NotificationKind
-from agent.core.policy.identity import delivery_id, notification_id
+from agent.core.policy.delivery import address
 from agent.core.ports import Receipt, SendError
 from agent.offline import Outlet
 
@@ -59,23 +59,10 @@ def _delivery(outlet: Outlet, alert_type: AlertType, loaded: Loaded) -> Delivery
     """The delivery that an agent would have made of the sample."""
     now = time.time_ns() // 1_000_000
     alert = samples.full(alert_type, loaded.settings.agent.node, now)
-    notification = notification_id(alert.id, NotificationKind.TEST, 0)
-    return Delivery(
-        id=delivery_id(notification, outlet.name),
-        notification_id=notification,
-        alert_id=alert.id,
-        fingerprint=alert.fingerprint,
-        channel=outlet.name,
-        channel_type=outlet.type,
-        kind=NotificationKind.TEST,
-        sequence=0,
-        severity=alert.severity,
-        state=DeliveryState.SENDING,
-        reason=None,
-        created_at=now,
-        next_at=now,
-        snapshot=alert,
-    )
+    return address(
+        alert, NotificationKind.TEST, 0, channel=outlet.name, channel_type=outlet.type, state=DeliveryState.SENDING,
+        at=now,
+    )  # fmt: skip
 
 
 def _send(outlet: Outlet, message: Message, key: str, *, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """One round of policy: from live alerts and what channels know, to rows of the outbox and the reasons for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.core.model import (
     Alert,
@@ -12,7 +12,7 @@ from agent.core.model import (
     NotificationKind,
     Status,
 )
-from agent.core.policy.identity import delivery_id, notification_id
+from agent.core.policy.delivery import address
 from agent.core.policy.model import Action, Context, Proposal, Recipient, Verdict
 from agent.core.policy.owed import Owed, owed, repeat_at
 from agent.core.policy.pipeline import judge
@@ -110,32 +110,28 @@ def _is_news(verdict: Verdict, due: Owed, rows: Sequence[Delivery]) -> bool:
 
 
 def _move(result: Plan, row: Delivery, verdict: Verdict, now: int) -> None:
-    next_at = verdict.until if verdict.action is Action.DEFER and verdict.until is not None else now
-    result.changes.append(Change(row.id, row.channel, STATE_AFTER[verdict.action], verdict.reason or None, next_at))
+    state, reason = STATE_AFTER[verdict.action], verdict.reason or None
+    result.changes.append(Change(row.id, row.channel, state, reason, _next_at(verdict, now)))
+
+
+def _next_at(verdict: Verdict, now: int) -> int:
+    return verdict.until if verdict.action is Action.DEFER and verdict.until is not None else now
 
 
 def _insert(
     result: Plan, proposal: Proposal, verdict: Verdict, rows: Sequence[Delivery], now: int, replaces: Delivery | None
 ) -> None:
-    alert, recipient = proposal.alert, proposal.recipient
-    sequence = sum(1 for row in rows if row.kind is proposal.kind)
-    notification = notification_id(alert.id, proposal.kind, sequence)
-    row = Delivery(
-        id=delivery_id(notification, recipient.name),
-        notification_id=notification,
-        alert_id=alert.id,
-        fingerprint=alert.fingerprint,
+    recipient = proposal.recipient
+    row = address(
+        proposal.alert,
+        proposal.kind,
+        sum(1 for row in rows if row.kind is proposal.kind),
         channel=recipient.name,
         channel_type=recipient.type,
-        kind=proposal.kind,
-        sequence=sequence,
-        severity=alert.severity,
         state=STATE_AFTER[verdict.action],
-        reason=verdict.reason or None,
-        created_at=now,
-        next_at=verdict.until if verdict.action is Action.DEFER and verdict.until is not None else now,
-        snapshot=alert,
+        at=now,
     )
+    row = replace(row, reason=verdict.reason or None, next_at=_next_at(verdict, now))
     result.inserts.append(row)
     if replaces is not None:
         reason = f"superseded_by:{row.id}"
