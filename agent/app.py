@@ -32,6 +32,7 @@ from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.notifier import Compose, Outlet
 from agent.runtime.records import Showing
+from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
@@ -80,6 +81,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         node=settings.agent.node,
         recipients=recipients(loaded),
         rules=settings.rules(),
+        pid_namespace=proc.pid_namespace(),
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,

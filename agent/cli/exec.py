@@ -91,6 +91,7 @@ class _Report:
             self._tell(ProcessStarted(
                 *self._process, started_at=_now(), name=name or script, command=script,
                 log=None if log is None else str(log), log_offset=held, wrapper_pid=os.getpid(),
+                pid_namespace=_pid_namespace(),
             ))
 
     def ended(self, wait_status: int, at: int) -> None:
@@ -126,6 +127,13 @@ def _open(log: Path) -> int:
         return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise click.UsageError(f"--log: {log} cannot be written ({error.strerror}), expected a file") from None
+
+
+def _pid_namespace() -> int | None:
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return None
 
 
 def _now() -> int:

@@ -108,6 +108,8 @@ class ProcessStarted:
     """Bytes that the log held before: what stands there is another run's."""
     wrapper_pid: int | None = None
     """The `exec` that will report the exit code, if one does."""
+    pid_namespace: int | None = None
+    """The namespace in which the pids count (its inode); processes of another one cannot be seen from outside."""
     uid: int | None = None
 
 

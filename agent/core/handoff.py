@@ -252,7 +252,7 @@ _PROCESS: Mapping[str, Check] = {"boot_id": _exact, "pid": _whole(1), "start_tic
 _STARTED_NEEDS = (*_PROCESS, "started_at", "name", "command")
 _STARTED: Mapping[str, Check] = {
     **_PROCESS, "started_at": _whole(0), "name": _line(TITLE), "command": _line(TITLE), "log": _path,
-    "log_offset": _whole(0), "wrapper_pid": _whole(1),
+    "log_offset": _whole(0), "wrapper_pid": _whole(1), "pid_namespace": _whole(0),
 }  # fmt: skip
 _ENDED_NEEDS = (*_PROCESS, "ended_at")
 _ENDED: Mapping[str, Check] = {

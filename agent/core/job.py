@@ -50,6 +50,8 @@ class Process:
     pid: int
     start_ticks: int
     wrapper_pid: int | None = None
+    pid_namespace: int | None = None
+    """Where the pids count, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)

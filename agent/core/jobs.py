@@ -79,7 +79,9 @@ def begin_by_log(fact: TrainingSeen | LogFinding, at: int, name: str) -> Job:
 def from_process(started: ProcessStarted) -> Job:
     """Begin a job that `exec` started."""
     key = process_key(started.boot_id, started.pid, started.start_ticks)
-    process = Process(started.boot_id, started.pid, started.start_ticks, started.wrapper_pid)
+    process = Process(
+        started.boot_id, started.pid, started.start_ticks, started.wrapper_pid, started.pid_namespace
+    )
     return Job(
         id=mint(key), keys=(key,), name=started.name, started_at=started.started_at, log=started.log,
         log_offset=started.log_offset, process=process, uid=started.uid,

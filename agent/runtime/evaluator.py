@@ -50,6 +50,8 @@ class Settings:
     recipients: Sequence[Recipient]
     rules: Rules = Rules()
     disk: DiskLimits | None = None
+    pid_namespace: int | None = None
+    """The agent's own, in which it can see processes end."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The user's own, added to every alert."""
     clean: Callable[[str], str] = field(default=lambda text: text)
@@ -109,7 +111,7 @@ class Evaluator:
             self._dispatch.reconsider()
 
     def _wish(self) -> None:
-        wishes = _wishes(self._book.running.values())
+        wishes = _wishes(self._book.running.values(), self._settings.pid_namespace)
         if wishes != self._wishes:
             self._wishes = wishes
             self._board.wish(wishes)
@@ -225,8 +227,8 @@ def _log_state(seen: LogSeen, now: Instant) -> LogState:
     return LogState(seen.reading, now.wall - int((now.monotonic - seen.drained_at) * SECOND))
 
 
-def _wishes(running: Iterable[Job]) -> Wishes:
-    """What sources shall look at for the running jobs."""
+def _wishes(running: Iterable[Job], own_namespace: int | None) -> Wishes:
+    """What sources shall look at for the running jobs. The end of a process that cannot be seen is only reported."""
     jobs_ = tuple(running)
     return Wishes(
         logs=frozenset(
@@ -238,6 +240,8 @@ def _wishes(running: Iterable[Job]) -> Wishes:
         processes=frozenset(
             (job.process.boot_id, job.process.pid, job.process.start_ticks)
             for job in jobs_
-            if job.process is not None and job.exit is None
+            if job.process is not None
+            and job.exit is None
+            and job.process.pid_namespace in (None, own_namespace)
         ),
     )

@@ -35,9 +35,6 @@ SAMPLES: Mapping[str, Entry] = {
     "filesystem_files": Entry(Kind.GAUGE, "Inodes of the file system.", _FILESYSTEM),
     "filesystem_files_free": Entry(Kind.GAUGE, "Free inodes of the file system.", _FILESYSTEM),
     "filesystem_readonly": Entry(Kind.GAUGE, "Whether the file system is mounted read-only.", _FILESYSTEM),
-    "filesystem_predicted_full_seconds": Entry(
-        Kind.GAUGE, "Time until the file system is full at the present pace.", _FILESYSTEM
-    ),
     "log_bytes_total": Entry(Kind.COUNTER, "Bytes read from training logs."),
     "log_files": Entry(Kind.GAUGE, "Training logs that are followed."),
     "log_lag_bytes": Entry(Kind.GAUGE, "Bytes in followed logs that have not been read yet."),

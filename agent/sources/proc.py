@@ -28,6 +28,14 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+def pid_namespace() -> int | None:
+    """The namespace in which this process's pids count; None where that cannot be told."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return None
+
+
 def stat(pid: int) -> ProcStat | None:
     """Read `/proc/PID/stat`; None if there is no such process, or none that may be seen."""
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.core import handoff
 from agent.core.clock import HOUR, Instant
-from agent.core.facts import Event, HandedIn, event_id
+from agent.core.facts import Event, HandedIn, ProcessStarted, event_id
 from agent.core.handoff import BadHandoff, Handoff
 from agent.core.model import Json, Sample
 from agent.core.ports import Reading
@@ -139,7 +139,8 @@ class SpoolSource:
 
     def _believed(self, fact: Handoff, uid: int) -> Handoff:
         """Refuse what a user says of a process that visibly belongs to another one. Raises BadHandoff."""
-        if isinstance(fact, HandedIn) or uid == 0:
+        elsewhere = isinstance(fact, ProcessStarted) and fact.pid_namespace not in (None, proc.pid_namespace())
+        if isinstance(fact, HandedIn) or uid == 0 or elsewhere:
             return fact
         self._boot = self._boot or proc.boot_id()
         found = proc.stat(fact.pid)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 
 import psutil
@@ -199,3 +200,14 @@ def test_a_run_that_appends_to_the_log_of_a_failed_one_is_judged_by_its_own_word
     (done,) = until(lambda: bodies(hook, "job_completed"), "the completion of the second")
     assert done["data"]["job"]["verified"]
     assert len(bodies(hook, "job_failed")) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another PID namespace needs root")
+def test_a_run_in_another_pid_namespace_is_judged_by_its_wrappers_word(agent, hook):
+    log = agent.folder / "run.log"
+    inside = ["unshare", "--pid", "--fork", "--mount-proc", *COMMAND, "exec", "--log", str(log), "--", *TRAIN]
+    environ = agent.environ | {"GPUWARDEN_CONFIG": str(agent.config)}
+    subprocess.run([*inside, "--steps", "200", "--pace", "0.02"], env=environ, check=True, capture_output=True)
+    (done,) = until(lambda: bodies(hook, "job_completed"), "the completion")
+    assert (done["data"]["job"]["exit_code"], done["data"]["job"]["step"]) == (0, 200)
+    assert bodies(hook, "job_failed") == []
