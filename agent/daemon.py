@@ -134,7 +134,7 @@ class Daemon:
         self._metrics = Metrics(release, self._board, self._view.snapshot, lambda: self._logging.dropped)
         self._view.page = self._metrics.page
         self._parts = Parts(
-            self._clock, self._board, self._metrics, self._directory, self._supervisor, uuid.uuid4().hex
+            self._clock, self._board, self._metrics, self._directory, self._supervisor, uuid.uuid4().hex, self._clean
         )
         self._steering = Steering(self._directory.connect, self._clock)
         self._roster = Roster(self._parts, self._board, self._clock, self._place.environ)

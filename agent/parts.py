@@ -63,6 +63,8 @@ class Parts:
     supervisor: Supervisor
     run_id: str
     """Names this process in leases."""
+    clean: Callable[[str], str]
+    """Takes secrets out of texts."""
     bells: Bells = field(default_factory=Bells)
     direct: dict[str, DirectQueue] = field(default_factory=dict)
     """By channel: what goes out past a store that refuses."""
@@ -73,6 +75,7 @@ class Parts:
             source, self.directory.connect, self.board, self.clock,
             on_events=self.bells.ringer(EVALUATOR),
             observe=lambda seconds: self.metrics.looked(source.name, seconds),
+            clean=self.clean,
         )  # fmt: skip
         self._add(Stage.SOURCES, source.name, step, step.close, interval=source.interval, source=True)
 

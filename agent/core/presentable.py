@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from agent.core.facts import Event, HandedIn, LogFinding
 from agent.core.model import TYPES, Alert, Json, Link
 from agent.core.redact import Redactor, cut_home
 from agent.core.text import cut, strip_controls
@@ -19,6 +20,19 @@ MOST_LINKS = 5
 LINK_LIMIT = 2_000
 
 Clean = Callable[[str], str]
+
+
+def event_without_secrets(event: Event, clean: Clean) -> Event:
+    """Take secrets out of what a log or a person said, before it is stored."""
+    fact = event.fact
+    if isinstance(fact, LogFinding):
+        context = tuple(clean(line) for line in fact.context)
+        return replace(event, fact=replace(fact, text=clean(fact.text), context=context))
+    if isinstance(fact, HandedIn):
+        title, message = fact.title and clean(fact.title), fact.message and clean(fact.message)
+        fields = {key: clean(value) for key, value in fact.fields.items()}
+        return replace(event, fact=replace(fact, title=title, message=message, fields=fields))
+    return event
 
 
 def without_secrets(alert: Alert, clean: Clean) -> Alert:

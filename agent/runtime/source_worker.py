@@ -7,9 +7,11 @@ the store refuses. It does not know what any source looks at.
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from agent.core.clock import Clock, Instant
 from agent.core.ports import Consuming, Reading, Source, Unavailable
+from agent.core.presentable import event_without_secrets
 from agent.runtime.board import UNSTORED_LIMIT, Board
 from agent.runtime.log import event
 from agent.runtime.uncommitted import COMMIT_INTERVAL, Uncommitted
@@ -26,7 +28,8 @@ STORE_RETRY = 2.0
 class SourceStep:
     """One source's step, and its end; both run on the source's worker.
 
-    `on_events` wakes the evaluator; `observe` is given the seconds that each look took.
+    `on_events` wakes the evaluator; `observe` is given the seconds that each look took; `clean` takes secrets out of
+    texts.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class SourceStep:
         *,
         on_events: Callable[[], None],
         observe: Callable[[float], None],
+        clean: Callable[[str], str] = str,
         commit_interval: float = COMMIT_INTERVAL,
     ) -> None:
         self._source = source
@@ -45,6 +49,7 @@ class SourceStep:
         self._clock = clock
         self._on_events = on_events
         self._observe = observe
+        self._clean = clean
         self._uncommitted = Uncommitted(source.name, open_database, commit_interval)
         self._restored = False
         self._refused = False
@@ -102,6 +107,8 @@ class SourceStep:
         finally:
             self._observe(self._clock.now().monotonic - began.monotonic)
         self._present()
+        events = tuple(event_without_secrets(item, self._clean) for item in reading.events)
+        reading = replace(reading, events=events)
         self._uncommitted.add(reading, began)
         return reading
 

@@ -79,7 +79,17 @@ def test_no_secret_leaves_its_place(agents, hook, bad):
     assert agent.stop() == 0
     places["log"] = agent.log.read_text()
     with contextlib.closing(sqlite3.connect(agent.state / "gpuwarden.db")) as database:
-        for table in ("alert", "delivery", "attempt", "decision", "channel_state", "channel_ledger", "meta"):
+        for table in (
+            "alert",
+            "delivery",
+            "attempt",
+            "decision",
+            "channel_state",
+            "channel_ledger",
+            "meta",
+            "event",
+            "job",
+        ):
             places[table] = str(database.execute(f"SELECT * FROM {table}").fetchall())
     leaks = [(place, name) for place, text in places.items() for name, value in SECRETS.items() if value in text]
     assert leaks == []
