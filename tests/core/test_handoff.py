@@ -40,7 +40,7 @@ def refusal(body):
             AlertType.DISK_WARNING, Status.RESOLVED, Severity.INFO, "Disk", "two\nlines", {"id": "j"}, {"a": "b"},
             {"c": "d"}, UID,
         ),
-        ProcessStarted("b", 7, 99, 5, "run", "train.py", "/tmp/ü \udcff.log", 4, 6, UID),
+        ProcessStarted("b", 7, 99, 5, "run", "train.py", "/tmp/ü \udcff.log", 4, 6, 4026531836, UID),
         ProcessEnded("b", 7, 99, 5, 137, "SIGKILL", reported=True, uid=UID),
         ProcessEnded("b", 7, 99, 5, uid=UID),
     ],
