@@ -7,12 +7,13 @@ import socket
 import stat
 import threading
 from contextlib import ExitStack, suppress
+from email.utils import formatdate
 from pathlib import Path
 from typing import Self
 
 import uvicorn
 from anyio import to_thread
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.config.listen import Address
 
@@ -94,7 +95,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, woken once a second instead of ten times, and at once when it is asked to end."""
+    """uvicorn, woken by requests and by the end alone: its own look at the clock, ten times a second, is left out."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -113,10 +114,9 @@ class _Uvicorn(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._ending.set)
 
     async def main_loop(self) -> None:
-        """Keep the `Date` header fresh until the end."""
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), 1.0)
+        """Prepare the headers of all answers, and wait for the end."""
+        if not await self.on_tick(0):
+            await self._ending.wait()
 
     async def _serve_on(self, sock: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class _Uvicorn(uvicorn.Server):
 def _config(app: ASGIApp) -> uvicorn.Config:
     """No logging of its own, no trust in a proxy's word on who the client is, nothing that need not be loaded."""
     return uvicorn.Config(
-        app,
+        _dated(app),
         http="h11",
         ws="none",
         lifespan="off",
@@ -135,6 +135,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        date_header=False,
         server_header=False,
         workers=1,
         backlog=BACKLOG,
@@ -142,6 +143,21 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=GOODBYE,
     )
+
+
+def _dated(app: ASGIApp) -> ASGIApp:
+    """Add a `Date` to each answer when it is given: uvicorn would have to be woken every second for that."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = (b"date", formatdate(usegmt=True).encode("ascii"))
+                message = {**message, "headers": [*message["headers"], date]}
+            await send(message)
+
+        await app(scope, receive, send_dated)
+
+    return serve
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:
