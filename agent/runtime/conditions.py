@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from agent.core import disk_rules, health_rules
 from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.codec import decode
-from agent.core.conditions import ConditionState, Transition
+from agent.core.conditions import ConditionState, Phase, Transition
 from agent.core.disk_rules import DiskLimits
 from agent.core.episodes import Condition
 from agent.core.health_rules import Seen, SourceHealth
-from agent.core.model import ChannelState
+from agent.core.model import ChannelState, Sample
 from agent.core.policy.model import Recipient
 from agent.runtime.board import Board
 from agent.runtime.changes import RULE_PREFIX
@@ -34,6 +34,8 @@ class Conditions:
         self._reserve_tried_at = 0
         self._space_seen_at = 0
         self._space_trouble: str | None = None
+        self._well_with: tuple[tuple[Sample, ...], DiskLimits | None, str] | None = None
+        """What there was to see of disks when no condition was anything but inactive; None while one is."""
         self._channels_seen: tuple[Mapping[str, ChannelState], Mapping[str, int]] = ({}, {})
         self._channels_version = -1
         self._channels_at = 0
@@ -46,12 +48,17 @@ class Conditions:
         self, now: Instant, node: str, recipients: Sequence[Recipient], disk: DiskLimits | None
     ) -> list[tuple[Condition, Transition]]:
         """Judge what the board and the store show at `now`; the states move on."""
-        states, changes = health_rules.advance(self.states, self._seen(now, node, recipients), now.wall)
+        seen = self._seen(now, node, recipients)
+        disks = (self._board.samples_of("disk"), disk, node)
+        if self._well_with == disks and all(item.observed is None for item in seen):
+            return []  # as in nearly every round: all was well, and nothing has changed
+        states, changes = health_rules.advance(self.states, seen, now.wall)
         if disk is not None:
-            readings = disk_rules.readings(self._board.samples_of("disk"))
-            states, more = disk_rules.advance(states, readings, disk, node, now.wall)
+            states, more = disk_rules.advance(states, disk_rules.readings(disks[0]), disk, node, now.wall)
             changes += more
         self.states = states
+        well = all(state.phase is Phase.INACTIVE for state in states.values())
+        self._well_with = disks if well else None
         return changes
 
     def _seen(self, now: Instant, node: str, recipients: Sequence[Recipient]) -> list[Seen]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core import episodes, handed_in, job_alerts
-from agent.core.clock import SECOND, Instant
+from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.curve import CURVE_POINTS, Point, thin
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
@@ -40,6 +40,8 @@ TICK = 1.0
 """Seconds between rounds when nothing rings."""
 PROGRESS_SAVED_EVERY = 15 * SECOND
 """How often the last step and loss of running jobs are stored, when nothing else is."""
+CURVES_SAVED_EVERY = 5 * MINUTE
+"""How often the curves of running jobs are stored: each is rewritten whole, and only a picture is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Evaluator:
         self._taken_unstored: set[str] = set()
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
-        self._progress_saved_at = now.wall
+        self._progress_saved_at = self._curves_saved_at = now.wall
         self._load(now.wall)
 
     def step(self, now: Instant) -> Next:
@@ -171,8 +173,8 @@ class Evaluator:
             self._extend_curve(job)
         if turned and now.wall - self._progress_saved_at >= PROGRESS_SAVED_EVERY:
             self._progress_saved_at = now.wall
-            for job in self._book.running.values():
-                self._save(job, changes)
+            changes.jobs |= self._book.running
+            self._save_curves(changes, now.wall)
 
     def _turn(self, turned: Iterable[Turned], changes: Changes, now: int) -> None:
         for job, turn in turned:
@@ -189,6 +191,11 @@ class Evaluator:
             changes.curves[job.id] = thin(curve)
         if not job.running:
             self._curves.pop(job.id, None)
+
+    def _save_curves(self, changes: Changes, now: int) -> None:
+        if now - self._curves_saved_at >= CURVES_SAVED_EVERY:
+            self._curves_saved_at = now
+            changes.curves |= {job: thin(self._curves[job]) for job in self._book.running if self._curves.get(job)}
 
     def _extend_curve(self, job: Job) -> None:
         step, at = job.progress.step, job.progress_at
