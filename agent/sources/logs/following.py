@@ -23,6 +23,8 @@ AT_ONCE = 16 * 1024 * 1024
 AT_ONCE_PER_LOG = 4 * 1024 * 1024
 OPEN_AT_MOST = 256
 """Descriptors held; beyond that those of the logs that have rested longest are let go."""
+TOGETHER = 0.1
+"""Seconds before its time at which a log may be looked at, so that many looks cost one waking."""
 RETRY_EVERY = 10.0
 """Seconds after which a path that is not followed is looked at again."""
 CHECKPOINT_EVERY = 5.0
@@ -116,7 +118,8 @@ class Following:
 
     def _due(self, now: Instant, urgent: Collection[str]) -> list[Log]:
         """Logs to look at now: those that someone waits for first, then those that have waited longest."""
-        due = [log for log in self.logs.values() if log.due <= now.monotonic or log.path in urgent]
+        upto = now.monotonic + TOGETHER
+        due = [log for log in self.logs.values() if log.due <= upto or log.path in urgent]
         return sorted(due, key=lambda log: (log.path not in urgent, log.due))
 
     def _look_at(self, log: Log, now: Instant, urgent: Collection[str]) -> None:

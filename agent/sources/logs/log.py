@@ -19,13 +19,13 @@ from agent.sources.logs.saved import Saved
 from agent.sources.logs.scanner import LogScanner, Noticed
 from agent.sources.logs.tailer import READ_AT_ONCE, Inode, Tail, digest, find_copy, look
 
-GROWING_EVERY = 0.2
+GROWING_EVERY = 1.0
 """Seconds between looks at a log that grows."""
 RESTING_EVERY = 2.0
 REST = 2.0
 """Seconds without growth after which a log rests, and what is unfinished in it is told as it stands."""
-SHOW_EVERY = 1.0
-"""Seconds between two readings of the progress that a growing log shows; a bar may be drawn ten times in that."""
+SHOW_EVERY = 5.0
+"""Seconds between two readings of the progress that a growing log shows; a bar may be drawn fifty times in that."""
 OPEN_FOR = 60.0
 """Seconds without growth after which the descriptor is let go, so that deleting the log frees its disk."""
 LINGER_DELETED = 60.0
@@ -54,6 +54,9 @@ class Looked:
     size: int = 0
 
 
+_NOTHING_NEW = Looked(State.THERE)
+
+
 class Log:
     """A log that is followed. `file` is its identity: device, inode, and when this content was first seen."""
 
@@ -74,6 +77,8 @@ class Log:
         self._saved: Saved | None = None
         self._ended_as: tuple[int, int] | None = None
         """Size and modification time with which the file was read to its end."""
+        self._settled = False
+        """Whether it rests and all was told, so that nothing is to be done until it changes: most logs, mostly."""
 
     @classmethod
     def begin(cls, rules: Rules, path: str, status: os.stat_result, now: Instant, *, offset: int) -> "Log":
@@ -121,9 +126,13 @@ class Log:
         scanner = self._scanner if self._scanner is not None else self._verify(status)
         if scanner is None:
             return Looked(State.REPLACED)
+        changed = (status.st_size, status.st_mtime_ns) != self._ended_as
+        if self._settled and not (changed or self.moved):
+            self._plan(now)
+            return _NOTHING_NEW
         before, size = scanner.progress, 0
         noticed: list[Noticed] = []
-        if (status.st_size, status.st_mtime_ns) != self._ended_as:
+        if changed:
             size = self._read(scanner, status, now, limit, noticed)
             if size < 0:
                 return Looked(State.REPLACED)
@@ -246,7 +255,9 @@ class Log:
         if size:
             self.grown_at = now.monotonic
         rests = now.monotonic - self.grown_at >= REST
-        if not (self.ended and scanner.unsettled and (rests or urgent)):
+        unsettled = scanner.unsettled
+        self._settled = rests and self.ended and not unsettled
+        if not (self.ended and unsettled and (rests or urgent)):
             return []
         return scanner.settle(blocks=rests)
 

@@ -1,6 +1,6 @@
 """The log source: which logs there are, what they tell, and how far they have been read.
 
-Looks at logs that grow five times a second and at others every two seconds, by their size alone; only what was added is
+Looks at logs that grow once a second and at others every two seconds, by their size alone; only what was added is
 read. Decides nothing about jobs.
 """
 

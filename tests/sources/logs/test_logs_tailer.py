@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from agent.core.facts import FindingKind
-from agent.sources.logs.log import LINGER_DELETED, OPEN_FOR
+from agent.sources.logs.log import GROWING_EVERY, LINGER_DELETED, OPEN_FOR
 from agent.sources.logs.tailer import is_rotation_of
 from tests.sources.logs.watching import append, oom
 
@@ -28,7 +28,7 @@ def test_lines_are_found_as_they_are_written(watch, log):
     append(log, oom(1))
     watch.look(2.0)
     append(log, oom(2))
-    watch.look(0.2)
+    watch.look(GROWING_EVERY)
     assert watch.tried == [1, 2]
 
 
@@ -112,7 +112,7 @@ def test_copytruncate_for_a_writer_that_does_not_append_leaves_nuls(watch, log):
         writer.flush()
         watch.settle()
         os.truncate(log, 0)
-        watch.look(0.2)
+        watch.look(GROWING_EVERY)
         writer.write(oom(2))
         writer.flush()
         assert log.read_bytes().startswith(b"\0" * 5_000)
@@ -183,7 +183,7 @@ def test_a_deleted_log_is_followed_while_its_writer_goes_on(watch, log):
         writer.write("x\n")
         writer.flush()
         watch.settle()
-        watch.look(0.2)
+        watch.look(GROWING_EVERY)
         log.unlink()
         writer.write(oom(1))
         writer.flush()
@@ -297,7 +297,7 @@ def test_a_partial_line_waits_for_its_end(watch, log):
     watch.look()
     watch.look(0.6)
     append(log, "ory. Tried to allocate 3.00 GiB.\n")
-    watch.look(0.2)
+    watch.look(GROWING_EVERY)
     assert watch.tried == [3]
 
 
@@ -306,7 +306,7 @@ def test_a_line_without_end_is_told_after_two_seconds_of_rest_and_once(watch, lo
     watch.look()
     watch.look(1.9)
     assert watch.tried == []
-    watch.look(0.2)
+    watch.look(GROWING_EVERY)
     assert watch.tried == [3]
     append(log, " And more.\n")
     watch.settle()

@@ -166,7 +166,7 @@ def test_a_large_log_does_not_keep_others_waiting(watches, tmp_path, monkeypatch
 def test_a_wanted_path_is_followed_beside_those_of_the_configuration(watches, tmp_path, log):
     watch = watches(tmp_path / "other" / "*.log").settle()
     watch.wanted = [str(log)]
-    watch.look(0.2)
+    watch.look(GROWING_EVERY)
     log.write_text(oom(1))
     watch.look(2.0)
     assert watch.tried == [1]
@@ -232,12 +232,12 @@ def test_checkpoints_without_events_come_now_and_then(watches, log):
     log.write_text("x\n")
     watch = watches(log).settle()
     given = []
-    for _ in range(40):
+    for _ in range(round(8.0 / GROWING_EVERY)):
         append(log, "y\n")
-        given.append(bool(watch.look(0.2).checkpoint))
+        given.append(bool(watch.look(GROWING_EVERY).checkpoint))
     assert given.count(True) == 1
     append(log, oom(1))
-    assert watch.look(0.2).checkpoint
+    assert watch.look(GROWING_EVERY).checkpoint
 
 
 def test_a_users_signature_is_found(watches, log):
