@@ -39,7 +39,7 @@ from agent.web.access import Access
 from agent.web.app import build
 from agent.web.server import Listener, ListenError, Server
 
-TICK = 1.0
+TICK = 2.0
 """Seconds between two looks at the parts."""
 STARTING_TICK = 0.05
 """The same until everything has started."""

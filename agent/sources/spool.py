@@ -23,6 +23,9 @@ from agent.sources.spool_folder import Entry, HandIn
 ABANDONED_AFTER = HOUR
 """A hidden file this old belongs to a writer that died."""
 
+UNWATCHED = 2.0
+"""Seconds between two looks where the doorbell cannot tell of new files."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +43,7 @@ class SpoolSource:
     """Reads what was handed in, oldest first, with a share for every user."""
 
     name = "spool"
-    interval = 2.0
+    interval = 10.0
 
     def __init__(self, directory: Path, ring: Callable[[], None], limits: SpoolLimits | None = None) -> None:
         """`ring` wakes the worker as soon as a file arrives."""
@@ -68,7 +71,8 @@ class SpoolSource:
             chosen, more = self._choose(folder, found)
             events = self._take(folder, chosen, now)
         sample = Sample("spool_rejected_total", self._rejected)
-        return Reading(samples=(sample,), events=events, again_in=0.0 if more else None)
+        again_in = UNWATCHED if self._bell.trouble else None
+        return Reading(samples=(sample,), events=events, again_in=0.0 if more else again_in)
 
     def committed(self) -> None:
         """Delete the files of the events returned so far, which are stored now."""
