@@ -1,10 +1,13 @@
 """Timelines of conditions: hysteresis, silences, reminders, reloads and restarts (edge cases of the reference)."""
 
+from dataclasses import replace
+
 from agent.core.clock import DAY, HOUR, MINUTE, SECOND
 from agent.core.disk_rules import DiskLimits
 from agent.core.model import AlertType, DeliveryState, Severity, Silence, Status
 from agent.core.policy.model import Recipient, Rules, TypeRule
 from agent.runtime.evaluator import Settings
+from agent.runtime.health import Health
 from tests.support.timeline import NODE
 
 DISK = AlertType.DISK_WARNING
@@ -186,3 +189,24 @@ def test_nothing_in_the_history_is_without_an_outcome(nodes):
     told = {(row.alert_id, row.channel) for row in node.deliveries()}
     assert told == {(row[0], channel) for row in node.alerts() for channel in ("ops", "hook")}
     assert not any(row.state.open for row in node.deliveries())
+
+
+def test_a_new_limit_is_judged_though_the_disk_has_not_changed(nodes):
+    node = disk_node(nodes)
+    node.disk(85)
+    node.run(10)
+    node.settings = replace(node.settings, disk=DiskLimits(warn_percent=80))
+    node.run(60)
+    assert node.sent() == [("disk_warning", "fired")]
+
+
+def test_a_source_that_gets_stuck_after_a_quiet_time_is_told(nodes, clock):
+    node = disk_node(nodes)
+    node.board.enrol(Health("disk", 30.0, 90.0, source=True))
+    node.disk(50)
+    node.run(10)
+    node.board.began("disk", clock.now())
+    node.run(90)
+    assert node.sent() == []
+    node.run(1)
+    assert node.sent() == [("agent_degraded", "fired")]

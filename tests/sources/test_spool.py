@@ -14,7 +14,8 @@ from agent.core.facts import HandedIn, ProcessEnded, ProcessStarted
 from agent.core.model import AlertType, Severity, Status
 from agent.core.ports import Consuming, Unavailable
 from agent.sources import proc, spool_folder
-from agent.sources.spool import SpoolLimits, SpoolSource
+from agent.sources.doorbell import Doorbell
+from agent.sources.spool import UNWATCHED, SpoolLimits, SpoolSource
 
 NOW = Instant(10 * HOUR, 0.0)
 EVENT = HandedIn(AlertType.JOB_FAILED, Status.EVENT, Severity.CRITICAL)
@@ -89,6 +90,13 @@ def test_files_become_events_in_the_order_of_their_names(make, put):
     assert titles(reading) == ["first", "second"]
     assert [(event.source, event.at) for event in reading.events] == [("spool", NOW.wall)] * 2
     assert {event.fact.uid for event in reading.events} == {os.geteuid()}
+
+
+def test_without_the_doorbell_it_looks_again_soon(make, monkeypatch):
+    source = make()
+    assert source.read(NOW).again_in is None
+    monkeypatch.setattr(Doorbell, "watch", lambda self, _: setattr(self, "trouble", "no watches are left") or False)
+    assert source.read(NOW).again_in == UNWATCHED
 
 
 def test_a_file_is_deleted_once_its_event_is_stored_and_not_before(make, put, directory):
