@@ -167,7 +167,8 @@ class Evaluator:
             self._turn(self._book.fold(event), changes, now)
 
     def _conclude_jobs(self, changes: Changes, logs: Mapping[str, LogSeen], now: Instant) -> None:
-        turned = self._book.conclude(now.wall, {path: _log_state(seen, now) for path, seen in logs.items()})
+        paths = logs.keys() & {job.log for job in self._book.running.values()}
+        turned = self._book.conclude(now.wall, {path: _log_state(logs[path], now) for path in paths})
         self._turn((item for item in turned if item[1] is not None), changes, now.wall)
         for job, _ in turned:
             self._extend_curve(job)

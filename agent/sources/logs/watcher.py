@@ -6,7 +6,6 @@ read. Decides nothing about jobs.
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import tzinfo
-from pathlib import Path
 
 from agent.core.clock import Instant
 from agent.core.codec import decode
@@ -111,7 +110,7 @@ class LogSource:
 
     def _folders(self) -> list[str]:
         paths = {log.path for log in self._following.logs.values()} | {item.path for item in self._wanted}
-        return sorted({str(Path(path).parent) for path in paths})
+        return sorted({path.rpartition("/")[0] or "/" for path in paths})
 
     def _samples(self) -> tuple[Sample, ...]:
         following = self._following
