@@ -103,10 +103,6 @@ class Metrics:
         self._ended.labels(channel, integration).inc()
         self._given_up.labels(channel, integration, reason).inc()
 
-    def dropped(self, reason: str, count: int) -> None:
-        """Notifications were lost, which must not happen."""
-        self._dropped.labels(reason).inc(count)
-
     def looked(self, collector: str, seconds: float) -> None:
         """A source looked at the outside."""
         self._looks.labels(collector).observe(seconds)
@@ -142,7 +138,7 @@ class Metrics:
         self._deferred = self._by_reason(
             "notifications_deferred", "Notifications that were put off, by reason.", DEFERRAL_REASONS
         )
-        self._dropped = self._by_reason(
+        self._by_reason(
             "notifications_dropped", "Notifications that were lost; must stay 0.", DROP_REASONS
         )
 
