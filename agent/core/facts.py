@@ -42,6 +42,17 @@ class Role(StrEnum):
     MARKER = "marker"
 
 
+class Activity(StrEnum):
+    """What a log says that the program is doing, as far as that bears on how long a silence may last."""
+
+    PREPARING = "preparing"
+    """Loading, downloading, tokenising, compiling: before or between training steps."""
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    SAVING = "saving"
+    """Writing a checkpoint, until the log says that it is written or goes on with something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The numbers of one progress line, as printed: unknown is None, never 0; a loss may be nan or inf."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from agent.core.clock import Instant
-from agent.core.facts import Event, Progress
+from agent.core.facts import Activity, Event, Progress
 from agent.core.message import Message
 from agent.core.model import Json, Sample
 
@@ -25,6 +25,12 @@ class LogReading:
     progress: Progress | None
     progress_at: int | None
     """When the progress last changed, UTC milliseconds."""
+    grown_at: int | None = None
+    """When bytes were last added, UTC milliseconds."""
+    activity: Activity | None = None
+    """What the newest telling line says that the program does; None while no line told."""
+    activity_at: int | None = None
+    """When a line last told of that activity, UTC milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
