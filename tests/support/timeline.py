@@ -20,6 +20,7 @@ from agent.runtime.evaluator import Evaluator, Settings
 from agent.runtime.metrics import Metrics
 from agent.runtime.metrics_scrape import Snapshot
 from agent.runtime.notifier import Notifier, Outlet
+from agent.runtime.source_worker import SourceStep
 from agent.store import alerts, decisions, deliveries, events, outbox, silences
 from agent.store.directory import StateDirectory
 
@@ -83,6 +84,7 @@ class Node:
         self.compose = compose
         self._directory = None
         self._told = 0
+        self._makers = []
         self._start()
 
     def restart(self):
@@ -93,6 +95,11 @@ class Node:
     def close(self):
         self._close()
         self._directory.close()
+
+    def follow(self, make):
+        """Let a real source feed this node; `make(board, ring)` builds it, again after each restart."""
+        self._makers.append(make)
+        self._steps.append(self._source_step(make))
 
     def tell(self, fact, *parts):
         """Store a fact, as a source would."""
@@ -129,8 +136,10 @@ class Node:
 
     def settle(self):
         for _ in range(ROUNDS):
+            self._rung = False
+            self._look()
             self.evaluator.step(self.clock.now())
-            if not self._send():
+            if not self._send() and not self._rung:
                 return
         raise AssertionError("the parts did not settle")
 
@@ -149,6 +158,20 @@ class Node:
 
     def decisions(self, alert_id):
         return self.database.read(lambda conn: decisions.of_alert(conn, alert_id))
+
+    def _look(self):
+        for step in self._steps:
+            while step(self.clock.now()).after == 0:
+                pass
+
+    def _ring(self):
+        self._rung = True
+
+    def _source_step(self, make):
+        return SourceStep(
+            make(self.board, self._ring), self._directory.connect, self.board, self.clock, on_events=self._ring,
+            observe=lambda _: None,
+        )
 
     def _send(self):
         """Turn every notifier once; whether any of them wants another turn at once."""
@@ -171,8 +194,9 @@ class Node:
         conditions = Conditions(self.database, self.board, self._directory.reserve)
         self.evaluator = Evaluator(
             lambda: self.settings, self.database, self.board, self.metrics, conditions, dispatch, self.clock.now(),
-            wished=lambda: None,
+            wished=self._ring,
         )  # fmt: skip
+        self._steps = [self._source_step(make) for make in self._makers]
         self.notifiers = [self._notifier(item) for item in self.recipients]
 
     def _notifier(self, recipient):
