@@ -4,8 +4,7 @@ A job ends when its process has ended and its log has been read to the end, or, 
 completion marker or an error has stood for a while. `conclude` never looks at a clock or a file.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from agent.core import incidents
@@ -20,6 +19,7 @@ from agent.core.facts import (
     TrainingSeen,
 )
 from agent.core.job import Exit, Incident, Job, JobState, Process, mint
+from agent.core.outcome import Outcome, by_cause, judge
 
 REPORT_WAIT = 2 * SECOND
 """How long the exit code of a wrapped process is awaited once its end was seen."""
@@ -29,13 +29,8 @@ SETTLE = 15 * SECOND
 """How long a completion marker must stand, with no step after it, before a job known by its log alone has ended."""
 FINAL_SETTLE = 2 * SECOND
 """The same for text that nobody survives."""
-NEARLY_ALL = 0.99
-"""Share of the steps that counts as all of them, where the exit code is unknown."""
 SURVIVALS_PER_HOUR = 3
 """Survived out-of-memory errors in an hour that are worth a warning."""
-
-EXIT_BY_CANCEL: Mapping[int, str] = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
-"""Exit codes, as a shell shows them, that mean that a person or a scheduler stopped the job."""
 
 
 class Turn(StrEnum):
@@ -46,16 +41,6 @@ class Turn(StrEnum):
     HIT = "hit"
     """An out-of-memory error that was not survived, though the process lives on."""
     SURVIVED = "survived"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a job ended, before it is written into the job."""
-
-    state: JobState
-    reason: str | None = None
-    verified: bool = True
-    error: str | None = None
 
 
 def log_key(file: str, offset: int) -> str:
@@ -188,7 +173,7 @@ def _conclude_incident(job: Job, incident: Incident, now: int) -> tuple[Job, Tur
     if not over:
         return job, None
     if job.process is None:
-        return _end(job, _by_cause(incident, verified=incidents.is_final(incident)), now), Turn.ENDED
+        return _end(job, by_cause(incident, verified=incidents.is_final(incident)), now), Turn.ENDED
     hit = incidents.cause(incident).kind is FindingKind.GPU_OOM and not incident.told
     return (replace(job, incident=replace(incident, told=True)), Turn.HIT) if hit else (job, None)
 
@@ -199,50 +184,6 @@ def _survive(job: Job, incident: Incident, now: int) -> tuple[Job, Turn | None]:
         return job, None
     recent = (*(at for at in job.survived_at if at > now - HOUR), now)
     return replace(job, survived_at=recent), Turn.SURVIVED
-
-
-def judge(job: Job, end: Exit) -> Outcome:
-    """Decide how a job whose process has ended came out."""
-    incident = job.incident
-    if end.code == 0:
-        return _judge_success(job)
-    if end.code is None:
-        return _judge_vanished(job)
-    if job.completed_at is not None and incident is None:
-        return Outcome(JobState.COMPLETED, error=f"exit code {end.code} after training was complete")
-    if incident is not None:
-        return _by_cause(incident)
-    if end.code in EXIT_BY_CANCEL:
-        return Outcome(JobState.CANCELLED, FindingKind.CANCELLED)
-    return Outcome(JobState.FAILED, "signal" if end.signal else "exit")
-
-
-def _judge_success(job: Job) -> Outcome:
-    # An exit code lies where the command was piped into `tee`, so an error that nothing followed still counts.
-    if job.incident is not None and job.completed_at is None:
-        return _by_cause(job.incident, verified=False)
-    return Outcome(JobState.COMPLETED, verified=job.progress.step is None or _reached_end(job))
-
-
-def _judge_vanished(job: Job) -> Outcome:
-    if _reached_end(job):
-        return Outcome(JobState.COMPLETED, verified=False)
-    if job.incident is not None:
-        return _by_cause(job.incident, verified=False)
-    if job.progress.step is not None and job.progress.total:
-        return Outcome(JobState.FAILED, "exit", verified=False)
-    return Outcome(JobState.UNKNOWN, verified=False)
-
-
-def _by_cause(incident: Incident, *, verified: bool = True) -> Outcome:
-    root = incidents.cause(incident)
-    state = JobState.CANCELLED if root.kind is FindingKind.CANCELLED else JobState.FAILED
-    return Outcome(state, root.kind, verified, incidents.exception_line(incident))
-
-
-def _reached_end(job: Job) -> bool:
-    step, total = job.progress.step, job.progress.total
-    return job.completed_at is not None or (step is not None and bool(total) and step >= NEARLY_ALL * (total or 0))
 
 
 def _end(job: Job, outcome: Outcome, at: int) -> Job:
