@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from agent.core.kernel_log import KernelKind
 from agent.core.model import AlertType, Json, Severity, Status
 
 
@@ -163,10 +164,29 @@ class ResolveAsked:
     author: str
 
 
-Fact = LogFinding | TrainingSeen | ProcessStarted | ProcessEnded | HandedIn | ResolveAsked
+@dataclass(frozen=True, slots=True)
+class KernelSeen:
+    """The kernel wrote something that matters: about a GPU, a process killed for memory, a disk."""
+
+    boot_id: str
+    kind: KernelKind
+    text: str
+    written_at: int
+    pci: str | None = None
+    """Domain, bus and device of a GPU, as `"0000:05:00"`."""
+    xid: int | None = None
+    pid: int | None = None
+    process: str | None = None
+    device: str | None = None
+    """A block device, without `/dev/`."""
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+Fact = LogFinding | TrainingSeen | ProcessStarted | ProcessEnded | KernelSeen | HandedIn | ResolveAsked
 
 FACTS: Mapping[str, type[Fact]] = {
-    cls.__name__: cls for cls in (LogFinding, TrainingSeen, ProcessStarted, ProcessEnded, HandedIn, ResolveAsked)
+    cls.__name__: cls
+    for cls in (LogFinding, TrainingSeen, ProcessStarted, ProcessEnded, KernelSeen, HandedIn, ResolveAsked)
 }
 """Every kind of fact by the name under which it is stored."""
 
