@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "agent.cli.explain:explain",
     "queue": "agent.cli.queue:queue",
     "test": "agent.cli.test:test_command",
+    "scan": "agent.cli.scan:scan",
     "emit": "agent.cli.emit:emit",
     "exec": "agent.cli.exec:exec_command",
     "silence": "agent.cli.silence:silence",
