@@ -11,9 +11,9 @@ FAILED = (
     b"***** Running training *****\n"
     b"  1%|          | 1/100 [00:02<03:18,  2.00s/it, loss=2.5]\r"
     b"  2%|2         | 2/100 [00:04<03:16,  2.00s/it, loss=2.25]\n"
-    b"Traceback (most recent call last):\n"
-    b'  File "train.py", line 3, in <module>\n'
-    b"    main()\n"
+    b"[rank3]: Traceback (most recent call last):\n"
+    b'[rank3]:   File "train.py", line 3, in <module>\n'
+    b"[rank3]:     main()\n"
     b"[rank3]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 3 has a total capacity of "
     b"79.00 GiB of which 1.00 GiB is free.\n"
 )
@@ -33,7 +33,7 @@ def test_a_finding_is_one_object_and_the_summary_the_last(call, log):
     (oom,) = [item for item in findings if item["kind"] == "gpu_oom"]
     assert oom == {
         "file": str(log),
-        "offset": FAILED.index(b"[rank3]"),
+        "offset": FAILED.index(b"[rank3]: torch"),
         "kind": "gpu_oom",
         "signature": "torch_oom",
         "severity": "critical",
@@ -85,7 +85,7 @@ def test_for_people_the_outcome_stands_first(call, log):
     first, header, *rows = call("scan", log).stdout.splitlines()
     assert first == f"{log}: failed (gpu_oom), {len(FAILED)} B read, step 2/100, loss 2.25, transformers"
     assert header.split() == ["BYTE", "SEVERITY", "KIND", "TEXT"]
-    assert rows[-1].split()[:5] == [str(FAILED.index(b"[rank3]")), "critical", "gpu_oom", "[rank", "3]"]
+    assert rows[-1].split()[:5] == [str(FAILED.index(b"[rank3]: torch")), "critical", "gpu_oom", "[rank", "3]"]
 
 
 def test_signatures_of_the_users_own_are_looked_for(call, file, log):
