@@ -1,9 +1,9 @@
 """From a rule's transitions to alerts: one alert an episode, whose id stays while severity and texts change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from agent.core.conditions import Transition, TransitionKind
+from agent.core.conditions import ConditionState, Observed, Transition, TransitionKind, step
 from agent.core.model import TYPES, Alert, AlertType, Json, Severity, Status
 from agent.core.policy.identity import alert_id, fingerprint
 
@@ -26,6 +26,31 @@ class Condition:
     def fingerprint(self) -> str:
         """The identity of the condition over all its episodes."""
         return fingerprint(self.type, self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One condition with what is observed of it now. Times in milliseconds."""
+
+    condition: Condition
+    observed: Observed
+    keep_ms: int = 0
+    """How long it must be well before it counts as over."""
+    for_ms: int = 0
+    """How long it must be bad before it counts."""
+
+
+def advance(
+    states: Mapping[str, ConditionState], seen: Iterable[Seen], now: int
+) -> tuple[dict[str, ConditionState], list[tuple[Condition, Transition]]]:
+    """Step the conditions that were looked at, by fingerprint; the others keep their state."""
+    after, changes = dict(states), []
+    for item in seen:
+        key = item.condition.fingerprint
+        after[key], transition = step(after.get(key, ConditionState()), item.observed, now, item.for_ms, item.keep_ms)
+        if transition is not None:
+            changes.append((item.condition, transition))
+    return after, changes
 
 
 def apply(current: Alert | None, condition: Condition, transition: Transition) -> Alert | None:

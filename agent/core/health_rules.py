@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.core.clock import HOUR, SECOND
-from agent.core.conditions import ConditionState, Transition, step
-from agent.core.episodes import Condition
+from agent.core.episodes import Condition, Seen
 from agent.core.model import AlertType, ChannelState, Severity
 
 CHANNEL_FAILS_AT = 3
@@ -28,16 +27,6 @@ class SourceHealth:
     failures: int
     """Looks in a row that raised."""
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One condition with what is observed of it now; None means that all is well."""
-
-    condition: Condition
-    observed: Severity | None
-    keep_ms: int = 0
-    """How long it must be well before it counts as over."""
 
 
 def sources(healths: Iterable[SourceHealth], node: str) -> list[Seen]:
@@ -63,19 +52,6 @@ def state_disk(trouble: str | None, directory: str, node: str) -> Seen:
         advice=f"Free space on the file system of {directory}, or move `[agent] state_dir` to another one.",
     )
     return Seen(condition, Severity.CRITICAL if trouble else None, STATE_DISK_KEEPS)
-
-
-def advance(
-    states: Mapping[str, ConditionState], seen: Iterable[Seen], now: int
-) -> tuple[dict[str, ConditionState], list[tuple[Condition, Transition]]]:
-    """Step the conditions, by fingerprint; these fire at once."""
-    after, changes = dict(states), []
-    for item in seen:
-        key = item.condition.fingerprint
-        after[key], transition = step(after.get(key, ConditionState()), item.observed, now, 0, item.keep_ms)
-        if transition is not None:
-            changes.append((item.condition, transition))
-    return after, changes
 
 
 def _source(health: SourceHealth, node: str) -> Seen:

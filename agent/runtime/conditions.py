@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.core import disk_rules, health_rules
+from agent.core import disk_rules, episodes, health_rules
 from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.codec import decode
 from agent.core.conditions import ConditionState, Phase, Transition
 from agent.core.disk_rules import DiskLimits
-from agent.core.episodes import Condition
-from agent.core.health_rules import Seen, SourceHealth
+from agent.core.episodes import Condition, Seen
+from agent.core.health_rules import SourceHealth
 from agent.core.model import ChannelState, Sample
 from agent.core.policy.model import Recipient
 from agent.runtime.board import Board
@@ -52,7 +52,7 @@ class Conditions:
         disks = (self._board.samples_of("disk"), disk, node)
         if self._well_with == disks and all(item.observed is None for item in seen):
             return []  # as in nearly every round: all was well, and nothing has changed
-        states, changes = health_rules.advance(self.states, seen, now.wall)
+        states, changes = episodes.advance(self.states, seen, now.wall)
         if disk is not None:
             states, more = disk_rules.advance(states, disk_rules.readings(disks[0]), disk, node, now.wall)
             changes += more
