@@ -20,6 +20,7 @@ class Condition:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Further labels to match and group by."""
     disk: Mapping[str, Json] | None = None
+    gpu: Mapping[str, Json] | None = None
     advice: str | None = None
 
     @property
@@ -66,7 +67,7 @@ def apply(current: Alert | None, condition: Condition, transition: Transition) -
         return end(current, transition.at)
     return replace(
         current, severity=transition.severity, title=condition.title, message=condition.message, disk=condition.disk,
-        advice=condition.advice,
+        gpu=condition.gpu, advice=condition.advice,
     )
 
 
@@ -84,6 +85,7 @@ def begin(condition: Condition, severity: Severity, at: int) -> Alert:
         starts_at=at,
         labels={"node": condition.identity["node_id"], **_public(condition.identity), **condition.labels},
         disk=condition.disk,
+        gpu=condition.gpu,
         advice=condition.advice,
     )
 

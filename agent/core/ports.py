@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from agent.core.clock import Instant
 from agent.core.facts import Activity, Event, Progress
+from agent.core.gpu import GpuDriver, GpuReading
 from agent.core.message import Message
 from agent.core.model import Json, Sample
 
@@ -47,6 +48,9 @@ class Reading:
     """File descriptors that wake the source when they become readable."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Files that are there but cannot be read, by path, with the reason."""
+    gpus: tuple[GpuReading, ...] | None = None
+    """Every GPU known; None where this look was not at them."""
+    driver: GpuDriver | None = None
 
 
 @dataclass(frozen=True, slots=True)
