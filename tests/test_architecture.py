@@ -46,7 +46,7 @@ PURE = {
 IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today", "uuid1", "uuid4", "getLogger"}
 
 ONLY = {
-    "pynvml": {"sources/gpu/probe.py"},
+    "pynvml": {"sources/gpu/nvml.py"},
     "rich": {"cli/"},
     "click": {"cli/", "__main__.py"},
     "sqlite3": {"store/", "runtime/"},
