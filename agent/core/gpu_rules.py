@@ -82,8 +82,7 @@ def _seen(
     blank = condition(name, rule, reading, "", node)
     view = View(reading, history, now, firing(blank.fingerprint), in_job)
     observed, words = JUDGES[name](view, rule)
-    if isinstance(observed, Severity):
-        observed = rule.severity or observed
+    observed = rule.severity if isinstance(observed, Severity) and rule.severity is not None else observed
     told = replace(blank, message=f"{described(reading)} {words}.") if words else blank
     return Seen(told, observed, keep_ms=rule.keep_ms, for_ms=rule.for_ms)
 

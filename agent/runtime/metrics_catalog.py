@@ -28,6 +28,44 @@ _FILESYSTEM = ("mountpoint", "device", "fstype")
 
 _TRAINING_JOB = ("training_job",)
 
+_GPU = ("gpu", "uuid")
+
+GPUS: Mapping[str, Entry] = {
+    "gpu_info": Entry(
+        Kind.INFO, "A GPU.",
+        (*_GPU, "pci_bus_id", "name", "driver_version", "cuda_version", "vbios_version"),
+    ),
+    "gpu_up": Entry(Kind.GAUGE, "Whether the GPU answers.", _GPU),
+    "gpu_memory_total_bytes": Entry(Kind.GAUGE, "Memory of the GPU.", _GPU),
+    "gpu_memory_reserved_bytes": Entry(Kind.GAUGE, "Memory that the driver keeps for itself.", _GPU),
+    "gpu_memory_used_bytes": Entry(Kind.GAUGE, "Memory that programs hold.", _GPU),
+    "gpu_memory_free_bytes": Entry(Kind.GAUGE, "Memory that is free.", _GPU),
+    "gpu_utilization_ratio": Entry(Kind.GAUGE, "Share of time in which a kernel ran.", _GPU),
+    "gpu_memory_utilization_ratio": Entry(Kind.GAUGE, "Share of time in which memory was read or written.", _GPU),
+    "gpu_temperature_celsius": Entry(Kind.GAUGE, "Temperature of the GPU.", (*_GPU, "sensor")),
+    "gpu_temperature_margin_celsius": Entry(Kind.GAUGE, "Degrees left until the GPU's limit.", _GPU),
+    "gpu_temperature_slowdown_celsius": Entry(Kind.GAUGE, "Temperature at which clocks are cut.", _GPU),
+    "gpu_power_watts": Entry(Kind.GAUGE, "Power that the GPU draws.", _GPU),
+    "gpu_power_limit_watts": Entry(Kind.GAUGE, "Power that the GPU may draw.", _GPU),
+    "gpu_energy_joules_total": Entry(Kind.COUNTER, "Energy used since the driver was loaded.", _GPU),
+    "gpu_clock_hertz": Entry(Kind.GAUGE, "Clock rate.", (*_GPU, "domain")),
+    "gpu_throttle_active": Entry(Kind.GAUGE, "Whether this reason limits the clocks now.", (*_GPU, "reason")),
+    "gpu_throttle_seconds_total": Entry(Kind.COUNTER, "Time for which clocks were limited.", (*_GPU, "reason")),
+    "gpu_ecc_errors_total": Entry(Kind.COUNTER, "Memory errors.", (*_GPU, "kind", "scope")),
+    "gpu_remapped_rows": Entry(Kind.GAUGE, "Memory rows that were remapped.", (*_GPU, "cause")),
+    "gpu_row_remap_pending": Entry(Kind.GAUGE, "Whether a remapping waits for a reset.", _GPU),
+    "gpu_row_remap_failed": Entry(Kind.GAUGE, "Whether a remapping failed.", _GPU),
+    "gpu_retired_pages_pending": Entry(Kind.GAUGE, "Whether pages wait to be retired.", _GPU),
+    "gpu_recovery_action": Entry(Kind.GAUGE, "What the driver asks for: 0 is nothing (field 230 of NVML).", _GPU),
+    "gpu_pcie_replay_total": Entry(Kind.COUNTER, "PCIe transfers that were repeated.", _GPU),
+    "gpu_pcie_link_width": Entry(Kind.GAUGE, "PCIe lanes in use.", _GPU),
+    "gpu_pcie_link_generation": Entry(Kind.GAUGE, "PCIe generation in use; lower at rest by design.", _GPU),
+    "gpu_nvlink_up": Entry(Kind.GAUGE, "Whether the NVLink is up.", (*_GPU, "link")),
+    "gpu_nvlink_errors_total": Entry(Kind.COUNTER, "NVLink errors over all links.", (*_GPU, "kind")),
+    "gpu_processes": Entry(Kind.GAUGE, "Processes that compute on the GPU.", _GPU),
+}
+"""What a look at the GPUs gives."""
+
 SAMPLES: Mapping[str, Entry] = {
     "filesystem_size_bytes": Entry(Kind.GAUGE, "Size of the file system.", _FILESYSTEM),
     "filesystem_avail_bytes": Entry(Kind.GAUGE, "Space that ordinary users may still fill.", _FILESYSTEM),
@@ -40,6 +78,11 @@ SAMPLES: Mapping[str, Entry] = {
     "log_lag_bytes": Entry(Kind.GAUGE, "Bytes in followed logs that have not been read yet."),
     "spool_rejected_total": Entry(Kind.COUNTER, "Files handed in that were refused or dropped."),
     "exit_status_info": Entry(Kind.INFO, "How the ends of processes are learned on this node.", ("strategy",)),
+    "kmsg_gaps_total": Entry(Kind.COUNTER, "Times that the kernel's log was written over before it was read."),
+    "kmsg_reopens_total": Entry(Kind.COUNTER, "Times that the kernel's log was opened again."),
+    "nvml_generation": Entry(Kind.GAUGE, "How often the GPU driver was initialised."),
+    "nvml_errors_total": Entry(Kind.COUNTER, "Calls that the GPU driver refused.", ("call", "code")),
+    **GPUS,
 }
 """What sources report: a sample's name is the metric's."""
 

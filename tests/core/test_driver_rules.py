@@ -1,0 +1,73 @@
+"""Rules about the GPU driver: its state and what hangs in, what is observed out."""
+
+import pytest
+
+from agent.core import driver_rules
+from agent.core.clock import MINUTE
+from agent.core.conditions import MISSING
+from agent.core.gpu import DriverState, GpuDriver, GpuIdentity, GpuReading
+from agent.core.model import AlertType, Severity
+
+
+def gpus(count):
+    return [GpuReading(GpuIdentity(f"GPU-{n}", n, f"0000:0{n}:00", "NVIDIA H100")) for n in range(count)]
+
+
+def observed(driver, readings=(), **options):
+    seen = driver_rules.look(driver, readings, "node-1", **options)
+    return {item.condition.identity["rule"]: item for item in seen}
+
+
+def test_a_driver_that_runs_with_all_its_gpus_raises_nothing():
+    seen = observed(GpuDriver(DriverState.RUNNING, on_bus=8), gpus(8), expected=8)
+
+    assert {item.observed for item in seen.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("on_bus", "expected", "words"),
+    [
+        (8, None, "The driver knows 7 GPUs, but 8 are on the PCI bus."),
+        (None, 8, "The driver knows 7 GPUs, but 8 are configured."),
+        (7, 8, "The driver knows 7 GPUs, but 8 are configured."),
+    ],
+)
+def test_a_missing_gpu_is_seen_by_bus_or_configuration(on_bus, expected, words):
+    item = observed(GpuDriver(DriverState.RUNNING, on_bus=on_bus), gpus(7), expected=expected)["gpu_count"]
+
+    assert (item.observed, item.condition.message) == (Severity.CRITICAL, words)
+    assert item.condition.type is AlertType.GPU_ERROR
+
+
+def test_without_a_driver_gpus_cannot_be_counted():
+    assert observed(GpuDriver(DriverState.LOST), (), expected=8)["gpu_count"].observed is MISSING
+
+
+@pytest.mark.parametrize(
+    ("state", "rule"),
+    [
+        (DriverState.MISMATCH, "driver_mismatch"),
+        (DriverState.LOST, "driver_lost"),
+        (DriverState.WAITING, "driver_not_loaded"),
+    ],
+)
+def test_every_bad_state_has_its_rule(state, rule):
+    seen = observed(GpuDriver(state, detail="the reason"))
+
+    assert {name for name, item in seen.items() if item.observed is Severity.WARNING} == {rule}
+    assert seen[rule].condition.message == "The GPU driver cannot be used: the reason."
+
+
+def test_a_driver_may_take_its_time_to_be_loaded():
+    assert observed(GpuDriver(DriverState.WAITING))["driver_not_loaded"].for_ms == 10 * MINUTE
+
+
+def test_a_hang_is_critical_and_says_for_how_long():
+    item = observed(GpuDriver(DriverState.RUNNING), hung_for=31.6)["driver_unresponsive"]
+
+    assert item.observed is Severity.CRITICAL
+    assert item.condition.message == "A call into the GPU driver has not returned for 32 s."
+
+
+def test_a_driver_that_was_let_go_on_request_is_not_judged():
+    assert observed(GpuDriver(DriverState.PAUSED), expected=8) == {}
