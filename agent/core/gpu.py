@@ -90,6 +90,15 @@ class GpuReading:
     processes: tuple[GpuProcess, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryPoint:
+    """Who held a GPU's memory at one moment: bytes in all, and by pid. `at` is UTC milliseconds."""
+
+    at: int
+    used: int
+    by_pid: Mapping[int, int]
+
+
 class DriverState(StrEnum):
     """Whether the driver answers."""
 

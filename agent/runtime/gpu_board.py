@@ -2,25 +2,15 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.core.clock import Instant
-from agent.core.gpu import GpuDriver, GpuReading
+from agent.core.gpu import GpuDriver, GpuReading, MemoryPoint
 from agent.core.ports import Reading
 
 KEPT = 600.0
 """Seconds of memory use that are kept, for what is told about an out-of-memory error."""
 POINTS_AT_MOST = 600
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryPoint:
-    """Who held a GPU's memory at one moment: bytes in all, and by pid. `at` is UTC milliseconds."""
-
-    at: int
-    used: int
-    by_pid: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
