@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
-from agent.core.facts import Progress
+from agent.core.facts import Activity, Progress
 from agent.core.model import Json
 
 GROUPS = frozenset({"step", "total", "epoch", "loss", "throughput"})
 """The named groups that a user's pattern may have."""
 _BEFORE = 160
 """Characters before a match that may tell what a bar is about."""
+
+NOTHING = Progress()
+"""What a line shows that tells of something else than training."""
 
 _NUMBER = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf(?:inity)?)\b"
 _LOSS = re.compile(
@@ -25,7 +28,8 @@ _LOSS = re.compile(
 )
 _LOSS_NAMES: Sequence[str] = (
     "reduced_train_loss", "loss", "train_loss", "train_loss_step", "training_loss", "avr_loss", "total_loss",
-    "avg_loss", "train/loss", "loss/train",
+    "avg_loss", "mean_loss", "running_loss", "loss_avg", "train/loss", "train/total_loss", "loss/train", "loss_step",
+    "train_loss_epoch", "loss_epoch", "policy_loss", "act_loss", "gpt_loss", "actor_loss",
 )  # fmt: skip
 """Names of the training loss, the surest first; `reduced_train_loss` is the mean over ranks, `loss` that of one."""
 
@@ -42,6 +46,9 @@ class Pattern:
     needs: re.Pattern[str] | None = None
     unended: bool = False
     weak: bool = False
+    stepless: bool = False
+    loss: re.Pattern[str] | None = None
+    activity: Activity | None = None
 
     def last(self, text: str) -> re.Match[str] | None:
         """The last match in a line that is about training."""
@@ -57,30 +64,61 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Progress that a line shows. `weak`: it only fills in what no other line has shown."""
+    """What a line shows: progress, or that the program does something else.
+
+    `weak`: the progress only fills in what no other line has shown; `stepless`: only while no line has shown a step.
+    """
 
     progress: Progress
     weak: bool = False
+    stepless: bool = False
+    activity: Activity | None = Activity.TRAINING
+    """None where the line tells numbers, but not that a step was made."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether the line is about training itself."""
+        return self.progress != NOTHING
+
+    def yields_to(self, shown: Progress | None) -> bool:
+        """Whether what was shown before outweighs it."""
+        return self.weak or (self.stepless and shown is not None and shown.step is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Patterns in the order in which they are tried, and where each of their hints leads."""
+
+    patterns: tuple[Pattern, ...]
+    hints: tuple[tuple[str, int], ...]
+    unhinted: tuple[int, ...]
+
+    @classmethod
+    def of(cls, patterns: Iterable[Pattern]) -> "Table":
+        """Order the patterns' hints, so that a line is held only against what it may match."""
+        patterns = tuple(patterns)
+        return cls(
+            patterns,
+            hints=tuple((hint, number) for number, item in enumerate(patterns) for hint in item.hints),
+            unhinted=tuple(number for number, item in enumerate(patterns) if not item.hints),
+        )
+
+    def find(self, text: str, *, ended: bool = True) -> Found | None:
+        """Read a cleaned line by the first pattern that matches. One that has not `ended` may be cut in a number."""
+        lower = text.lower()
+        hinted = {number for hint, number in self.hints if hint in lower}
+        for number in sorted(hinted.union(self.unhinted)):
+            pattern = self.patterns[number]
+            match = pattern.last(text) if ended or pattern.unended else None
+            if match is not None:
+                return _found(pattern, match, text)
+        return None
 
 
 def parse(text: str) -> Progress | None:
     """Read the training progress that a cleaned line shows; None if it shows none."""
-    found = find(builtin(), text)
-    return found.progress if found is not None else None
-
-
-def find(patterns: Iterable[Pattern], text: str, *, ended: bool = True) -> Found | None:
-    """Read progress by the first pattern that matches. A line that has not `ended` may be cut within a number."""
-    lower = text.lower()
-    for pattern in patterns:
-        if not ended and not pattern.unended:
-            continue
-        if pattern.hints and not any(hint in lower for hint in pattern.hints):
-            continue
-        match = pattern.last(text)
-        if match is not None:
-            return Found(_numbers(pattern, match, text), pattern.weak)
-    return None
+    found = builtin().find(text)
+    return found.progress if found is not None and found.trains else None
 
 
 def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progress:
@@ -88,7 +126,8 @@ def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progres
     if old is None:
         return new
     if weak or aside(old, new):
-        return old if old.loss is not None else replace(old, loss=new.loss)
+        loss = new.loss if old.loss is None else old.loss
+        return replace(old, loss=loss, total=new.total if weak and old.step is None else old.total)
     stepped = new.step is not None
     return Progress(
         step=new.step if stepped else old.step,
@@ -117,10 +156,10 @@ def same(one: Progress | None, other: Progress | None) -> bool:
 
 
 @cache
-def builtin() -> tuple[Pattern, ...]:
-    """Load the patterns that come with the agent, in the order in which they are tried."""
+def builtin() -> Table:
+    """Load the patterns that come with the agent."""
     text = resources.files("agent.core").joinpath("progress.toml").read_text("utf-8")
-    return tuple(from_table(table) for table in tomllib.loads(text)["progress"])
+    return Table.of(from_table(table) for table in tomllib.loads(text)["progress"])
 
 
 def from_table(table: Mapping[str, Json]) -> Pattern:
@@ -135,6 +174,9 @@ def from_table(table: Mapping[str, Json]) -> Pattern:
         needs=_compiled(name, table["needs"]) if "needs" in table else None,
         unended=table.get("unended", False),
         weak=table.get("weak", False),
+        stepless=table.get("stepless", False),
+        loss=_compiled(name, table["loss"]) if "loss" in table else None,
+        activity=Activity(table["activity"]) if "activity" in table else None,
     )
 
 
@@ -148,18 +190,32 @@ def own(name: str, pattern: str) -> Pattern:
     return built
 
 
+def _found(pattern: Pattern, match: re.Match[str], text: str) -> Found:
+    if pattern.activity is not None:
+        return Found(NOTHING, activity=pattern.activity)
+    activity = None if pattern.weak else Activity.TRAINING
+    return Found(_numbers(pattern, match, text), pattern.weak, pattern.stepless, activity)
+
+
 def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:
     groups = match.groupdict()
     pace = _float(groups.get("pace"))
     loss = _float(groups.get("loss"))
+    if loss is None:
+        loss = _loss(text[match.start() :]) if pattern.loss is None else _captured(pattern.loss, text[match.start() :])
     return Progress(
         step=_int(groups.get("step")),
         total=_int(groups.get("total")),
         epoch=_float(groups.get("epoch")),
-        loss=loss if loss is not None else _loss(text[match.start() :]),
+        loss=loss,
         throughput=1 / pace if pace else _float(groups.get("throughput")),
         framework=pattern.framework,
     )
+
+
+def _captured(pattern: re.Pattern[str], text: str) -> float | None:
+    match = pattern.search(text)
+    return _float(match["loss"]) if match is not None else None
 
 
 def _loss(text: str) -> float | None:

@@ -52,7 +52,7 @@ def marked(run: Run, kind: FindingKind, role: Role, offset: int, shown: Progress
 def progressed(run: Run, shown: Progress | None, found: Found) -> tuple[Run, Progress | None, bool]:
     """Take in what a line shows; the new state, what is now shown, and whether a run has just begun."""
     new = found.progress
-    if found.weak:
+    if found.yields_to(shown):
         return run, merge(shown, new, weak=True), False
     if run.awaited is Awaited.NOTHING:
         return run, merge(shown, new), False

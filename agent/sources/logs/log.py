@@ -9,7 +9,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from agent.core.clock import Instant
-from agent.core.facts import Event, LogFinding, Progress, TrainingSeen, event_id
+from agent.core.facts import Activity, Event, LogFinding, Progress, TrainingSeen, event_id
 from agent.core.ports import LogReading
 from agent.core.progress import same
 from agent.core.runs import Run
@@ -71,6 +71,9 @@ class Log:
         self.due = now.monotonic
         self.grown_at = now.monotonic
         self.progress_at: int | None = None
+        self.activity_at: int | None = None
+        self.added_at: int | None = None
+        """When bytes were last added, UTC milliseconds; None as long as none were."""
         self._show_at = now.monotonic
         self._rules = rules
         self._scanner: LogScanner | None = None
@@ -99,7 +102,7 @@ class Log:
         """
         log = cls(rules, saved.path, file, Tail(saved.at, Inode.parse(saved.inode), saved.offset), now)
         log.moved = log.copied = saved.copied
-        log.progress_at = saved.progress_at
+        log.progress_at, log.activity_at = saved.progress_at, saved.activity_at
         log._saved = saved
         return log
 
@@ -130,7 +133,7 @@ class Log:
         if self._settled and not (changed or self.moved):
             self._plan(now)
             return _NOTHING_NEW
-        before, size = scanner.progress, 0
+        before, told, size = scanner.progress, scanner.told, 0
         noticed: list[Noticed] = []
         if changed:
             size = self._read(scanner, status, now, limit, noticed)
@@ -139,6 +142,8 @@ class Log:
         noticed += self._settle(scanner, now, size, urgent=urgent)
         if not same(before, scanner.progress):
             self.progress_at = now.wall
+        if scanner.told > told:
+            self.activity_at = now.wall
         self._plan(now)
         return Looked(State.MOVED if self.moved else State.THERE, self._events(noticed, now), size)
 
@@ -181,7 +186,10 @@ class Log:
     def reading(self) -> LogReading:
         """How far it has been read."""
         offset = self.tail.size if self.ended else self.tail.offset
-        return LogReading(self.path, self.file, offset, self.tail.size, self.progress, self.progress_at)
+        return LogReading(
+            self.path, self.file, offset, self.tail.size, self.progress, self.progress_at, self.added_at,
+            self._scanner.activity if self._scanner is not None else None, self.activity_at,
+        )  # fmt: skip
 
     def saved(self) -> Saved | None:
         """What to keep; None before the first look."""
@@ -199,6 +207,8 @@ class Log:
             run=self._scanner.run,
             progress=self._scanner.progress,
             progress_at=self.progress_at,
+            activity=self._scanner.activity,
+            activity_at=self.activity_at,
         )
 
     def _status(self) -> os.stat_result | None:
@@ -220,7 +230,9 @@ class Log:
         if digest(before) != saved.tail:
             return None
         self._saved = None
-        return self._scan_from(Place(saved.offset, saved.line, before), saved.run, saved.progress)
+        return self._scan_from(
+            Place(saved.offset, saved.line, before), saved.run, saved.progress, saved.activity
+        )
 
     def _read(
         self, scanner: LogScanner, status: os.stat_result, now: Instant, limit: int, noticed: list[Noticed]
@@ -253,7 +265,7 @@ class Log:
     def _settle(self, scanner: LogScanner, now: Instant, size: int, *, urgent: bool) -> list[Noticed]:
         """Tell what is unfinished once the log rests, or its line alone where someone waits for the last words."""
         if size:
-            self.grown_at = now.monotonic
+            self.grown_at, self.added_at = now.monotonic, now.wall
         rests = now.monotonic - self.grown_at >= REST
         unsettled = scanner.unsettled
         self._settled = rests and self.ended and not unsettled
@@ -261,8 +273,10 @@ class Log:
             return []
         return scanner.settle(blocks=rests)
 
-    def _scan_from(self, place: Place, run: Run | None = None, progress: Progress | None = None) -> LogScanner:
-        self._scanner = LogScanner(self._rules, self.path, self.file, place, run, progress)
+    def _scan_from(
+        self, place: Place, run: Run | None = None, progress: Progress | None = None, activity: Activity | None = None
+    ) -> LogScanner:
+        self._scanner = LogScanner(self._rules, self.path, self.file, place, run, progress, activity)
         return self._scanner
 
     def _plan(self, now: Instant) -> None:

@@ -1,12 +1,11 @@
 """What is looked for in logs: signatures with the engine that finds their candidates, and progress patterns."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from agent.core import progress, signatures
-from agent.core.progress import Pattern
+from agent.core.progress import Pattern, Table
 from agent.core.signatures import Signature
 from agent.sources.logs.engine import Engine, build
 
@@ -17,10 +16,8 @@ class Rules:
 
     signatures: tuple[Signature, ...]
     engine: Engine
-    progress: tuple[Pattern, ...]
+    progress: Table
     max_line: int
-    hints: re.Pattern[bytes] = re.compile(b"")
-    """Is found in every record that may show progress, and in few others."""
     zone: tzinfo | None = None
     """In which to read times without an offset; None for the system's."""
 
@@ -44,17 +41,10 @@ def rules(
     `engine` is given in tests only; it must have been built from the same signatures' patterns.
     """
     known = signatures.with_own(own)
-    patterns = (*own_progress, *progress.builtin())
     return Rules(
         signatures=known,
         engine=engine if engine is not None else build(tuple(signature.pattern for signature in known)),
-        progress=patterns,
+        progress=Table.of((*own_progress, *progress.builtin().patterns)),
         max_line=max_line,
-        hints=_hints(patterns),
         zone=zone,
     )
-
-
-def _hints(patterns: tuple[Pattern, ...]) -> re.Pattern[bytes]:
-    hints = sorted({hint for pattern in patterns for hint in pattern.hints or ("",)})
-    return re.compile("|".join(map(re.escape, hints)).encode(), re.IGNORECASE)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core import runs
-from agent.core.facts import LogFinding, Progress, TrainingSeen
+from agent.core.facts import Activity, LogFinding, Progress, TrainingSeen
 from agent.core.lines import clean, stamp
-from agent.core.progress import Found, aside, find
+from agent.core.progress import Found, aside
 from agent.core.runs import Awaited, Run
 from agent.sources.logs.buffer import KEPT, Buffer
 from agent.sources.logs.chunk import Span
@@ -23,6 +23,8 @@ PROGRESS_WITHIN = KEPT
 """Bytes at the end of a piece that are read for progress: the last bar is there, and all others are older."""
 PROGRESS_BEFORE = 16_384
 """Bytes before a finding that are read for the progress that it happened at."""
+STEP_WITHIN = 24
+"""Records before the newest loss in which its step is looked for; blocks of a line a value have that many."""
 FINDINGS_AT_MOST = 20
 """Findings of one signature in one piece; the others are counted. Thousands of lines may repeat one assertion."""
 
@@ -50,10 +52,15 @@ class LogScanner:
     """The state of one log: what was read but is not complete, the run that it shows, the last progress."""
 
     def __init__(
-        self, rules: Rules, path: str, file: str, place: Place, run: Run | None = None, progress: Progress | None = None
+        self, rules: Rules, path: str, file: str, place: Place, run: Run | None = None,
+        progress: Progress | None = None, activity: Activity | None = None,
     ) -> None:
         self.path = path
         self.progress = progress
+        self.activity = activity
+        """What the newest telling record says that the program does."""
+        self.told = 0
+        """How often a record has told of an activity."""
         self.run = run if run is not None else Run(place.offset)
         self.suppressed = 0
         """Findings that were too many to tell."""
@@ -220,6 +227,11 @@ class LogScanner:
     def _show(self, records: Sequence[_Shown]) -> None:
         """Take in what records show. Within a run only the newest numbers count; else any record may begin one."""
         for offset, found in self._newest(records) if self.within_run else self._all(records):
+            if found.activity is not None:
+                self.activity = found.activity
+                self.told += 1
+            if not found.trains:
+                continue
             self.run, self.progress, begun = runs.progressed(self.run, self.progress, found)
             if begun and self.progress is not None:
                 key = ("training", self.run.anchor)
@@ -232,23 +244,23 @@ class LogScanner:
                 yield record.offset, found
 
     def _newest(self, records: Sequence[_Shown]) -> list[tuple[int, Found]]:
-        """What shows the newest step and the newest loss, in the order of the file."""
+        """What shows the newest step, the newest loss and the newest activity, in the order of the file."""
         picked: list[tuple[int, Found]] = []
         stepped = lossy = False
+        left = STEP_WITHIN
         for record in reversed(records):
+            left -= lossy
             found = self._found(record) if not stepped or b"oss" in record.data else None
-            if found is not None:
+            if found is not None and (found.trains or not picked):
                 picked.append((record.offset, found))
                 stepped = stepped or self._is_step(found.progress)
-                lossy = lossy or found.progress.loss is not None
-                if stepped and lossy:
-                    break
+                lossy = lossy or (found.progress.loss is not None and not found.weak)
+            if lossy and (stepped or not left):
+                break
         return picked[::-1]
 
     def _is_step(self, progress: Progress) -> bool:
         return progress.step is not None and not (self.progress is not None and aside(self.progress, progress))
 
     def _found(self, record: _Shown) -> Found | None:
-        if not self._rules.hints.search(record.data):
-            return None
-        return find(self._rules.progress, clean(record.data[-self._rules.max_line :]).text, ended=record.ended)
+        return self._rules.progress.find(clean(record.data[-self._rules.max_line :]).text, ended=record.ended)
