@@ -88,6 +88,8 @@ class LogFinding:
     """Neighbouring lines worth showing, cleaned, in the order of the file."""
     final: bool = False
     """Whether nothing survives this text (an elastic summary, a traceback's exit of the interpreter)."""
+    doubt: int = 0
+    """0: names a cause; 1: tells that something ended, not why; 2: mostly follows from something else."""
     written_at: int | None = None
     """When the line was written, if the log itself says so."""
     progress: Progress | None = None

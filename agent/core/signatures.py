@@ -1,20 +1,27 @@
 """What an error, a start or an end looks like in a log: tables, and what is read out of a line that one recognises.
 
-The tables are `signatures.toml`; a new framework is a new table there. Reading that packaged file is the one piece of
-input that `core` allows itself, since the tables are code in another notation.
+The tables are the files in `signatures/`; a new framework is a new table there. Reading such packaged files is the one
+piece of input that `core` allows itself, since the tables are code in another notation.
 """
 
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from itertools import chain
 
+from agent.core import xids
 from agent.core.facts import FindingKind, Role
 from agent.core.model import Json, Severity
 from agent.core.units import BYTES, parse_size
 
+FILES = (
+    "survived", "hardware", "disk", "gpu_memory", "host_memory", "stalls", "numbers", "launchers", "stopped", "crashes",
+    "markers",
+)  # fmt: skip
+"""The tables in the order in which they are tried: what is specific, or survived, before what is general."""
 TEXT_LENGTH = 500
 """Characters of a line that are kept."""
 _LEAD = 60
@@ -24,6 +31,9 @@ _SIZE = re.compile(rf"\d{{1,15}}(?:\.\d{{1,9}})? ?(?:{'|'.join(filter(None, BYTE
 _ANCHORS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[$^]", re.DOTALL)
 """Tokens of a pattern: an escape, a class, or an anchor."""
 _WHOLE = re.compile(r"-?\d{1,18}")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3}){1,5}")
+_SHORT = re.compile(r"\d{1,15}(?:\.\d{1,9})?[KMGT]")
+"""A size as XLA writes it: the binary unit without its last letters."""
 
 _SEVERITIES: Mapping[FindingKind, Severity] = {
     FindingKind.STALL: Severity.WARNING,
@@ -44,6 +54,7 @@ class Variant:
     kind: FindingKind | None = None
     role: Role | None = None
     severity: Severity | None = None
+    doubt: int | None = None
     facts: Mapping[str, Json] | None = None
 
 
@@ -52,7 +63,8 @@ class Signature:
     """One thing that logs say.
 
     `pattern` finds candidate lines in raw bytes, so it is not anchored and stays within one line. On the cleaned line
-    `line` and `also` must match and `unless` must not. `block` names the shape of several lines that the line begins.
+    `line` and `also` must match and `unless` must not. `block` names the shape of several lines that the line begins;
+    `alone`: it says nothing of the last line of a traceback. `doubt` is that of `LogFinding`.
     """
 
     id: str
@@ -61,6 +73,7 @@ class Signature:
     kind: FindingKind
     role: Role = Role.ROOT
     severity: Severity = Severity.CRITICAL
+    doubt: int = 0
     final: bool = False
     also: re.Pattern[str] | None = None
     unless: re.Pattern[str] | None = None
@@ -68,6 +81,7 @@ class Signature:
     known: tuple[tuple[str, Json], ...] = ()
     variants: tuple[Variant, ...] = ()
     block: str | None = None
+    alone: bool = False
     ignore: bool = False
 
     def match(self, text: str) -> re.Match[str] | None:
@@ -85,6 +99,7 @@ class Reading:
     kind: FindingKind
     role: Role
     severity: Severity
+    doubt: int
     facts: Mapping[str, Json]
 
 
@@ -108,13 +123,8 @@ def read(signature: Signature, text: str, told: Mapping[str, Json] | None = None
         found = match.groupdict() if match else {}
         facts.update({name: _value(value) for name, value in found.items() if value is not None and name not in facts})
     _reserved(facts)
-    for variant in signature.variants:
-        if facts.get(variant.when) in variant.values:
-            return Reading(
-                variant.kind or signature.kind, variant.role or signature.role,
-                variant.severity or signature.severity, facts | dict(variant.facts or {}),
-            )
-    return Reading(signature.kind, signature.role, signature.severity, facts)
+    reading = Reading(signature.kind, signature.role, signature.severity, signature.doubt, facts)
+    return _varied(_by_xid(reading), signature)
 
 
 def excerpt(text: str, at: int = 0) -> str:
@@ -126,8 +136,9 @@ def excerpt(text: str, at: int = 0) -> str:
 @cache
 def builtin() -> tuple[Signature, ...]:
     """Load the signatures that come with the agent, in the order in which they are tried."""
-    text = resources.files("agent.core").joinpath("signatures.toml").read_text("utf-8")
-    return tuple(from_table(table) for table in tomllib.loads(text)["signature"])
+    folder = resources.files("agent.core").joinpath("signatures")
+    tables = (tomllib.loads(folder.joinpath(f"{name}.toml").read_text("utf-8"))["signature"] for name in FILES)
+    return tuple(from_table(table) for table in chain.from_iterable(tables))
 
 
 def with_own(own: Iterable[Signature]) -> tuple[Signature, ...]:
@@ -138,7 +149,7 @@ def with_own(own: Iterable[Signature]) -> tuple[Signature, ...]:
 
 
 def from_table(table: Mapping[str, Json]) -> Signature:
-    """Build a signature from a table of `signatures.toml` or of the user's configuration.
+    """Build a signature from a table of this package or of the user's configuration.
 
     Raises ValueError that names the id, and the position in a pattern that does not compile.
     """
@@ -151,6 +162,7 @@ def from_table(table: Mapping[str, Json]) -> Signature:
         kind=kind,
         role=Role(table.get("role", _role(kind))),
         severity=_severity(table) or _SEVERITIES.get(kind, Severity.CRITICAL),
+        doubt=table.get("doubt", 0),
         final=table.get("final", False),
         also=_compiled(name, table["also"]) if "also" in table else None,
         unless=_compiled(name, table["unless"]) if "unless" in table else None,
@@ -158,6 +170,7 @@ def from_table(table: Mapping[str, Json]) -> Signature:
         known=tuple(table.get("known", {}).items()),
         variants=tuple(_variant(variant) for variant in table.get("variant", ())),
         block=table.get("block"),
+        alone=table.get("alone", False),
         ignore=table.get("ignore", False),
     )
 
@@ -182,6 +195,7 @@ def _variant(table: Mapping[str, Json]) -> Variant:
         kind=FindingKind(table["kind"]) if "kind" in table else None,
         role=Role(table["role"]) if "role" in table else None,
         severity=_severity(table),
+        doubt=table.get("doubt"),
         facts=table.get("facts"),
     )
 
@@ -197,10 +211,36 @@ def _compiled(name: str, pattern: str) -> re.Pattern[str]:
     return compiled
 
 
+def _varied(reading: Reading, signature: Signature) -> Reading:
+    """Apply the first variant that the facts call for."""
+    for variant in signature.variants:
+        if reading.facts.get(variant.when) in variant.values:
+            return Reading(
+                variant.kind or reading.kind, variant.role or reading.role, variant.severity or reading.severity,
+                reading.doubt if variant.doubt is None else variant.doubt, {**reading.facts, **(variant.facts or {})},
+            )
+    return reading
+
+
+def _by_xid(reading: Reading) -> Reading:
+    """Take the severity of an Xid from its table; a note, or what an application did, is no sure cause."""
+    number = reading.facts.get("xid")
+    if not isinstance(number, int):
+        return reading
+    meaning = xids.meaning(number, str(reading.facts.get("detail", "")))
+    doubt = 2 if number in xids.FALLOUT or meaning.severity is Severity.INFO else 0
+    return replace(reading, severity=meaning.severity, doubt=doubt)
+
+
 def _value(text: str) -> Json:
+    text = text.strip()
     if _SIZE.fullmatch(text):
         return parse_size(text)
-    return int(text) if _WHOLE.fullmatch(text) else text.strip()
+    if _SHORT.fullmatch(text):
+        return parse_size(f"{text}iB")
+    if _GROUPED.fullmatch(text):
+        text = text.replace(",", "")
+    return int(text) if _WHOLE.fullmatch(text) else text
 
 
 def _reserved(facts: dict[str, Json]) -> None:

@@ -14,6 +14,8 @@ from agent.core.model import Json, Severity
 
 OFF_THE_BUS = 79
 """The Xid that lines about a lost GPU stand for, where they name none."""
+FALLOUT = frozenset({43, 45})
+"""Channels reset or torn down after another error: these follow from it."""
 
 _ADDRESS = r"(?:PCI:)?(?P<pci>[\da-fA-F]{4,8}:[\da-fA-F]{2}:[\da-fA-F]{2})(?:\.\d)?"
 _XID = re.compile(rf"NVRM: Xid \({_ADDRESS}\): (?P<number>\d{{1,5}})(?:, (?P<text>.*))?$")

@@ -1,6 +1,8 @@
 import pytest
 
-from agent.core.blocks import LINES_AT_MOST, NOISE_AT_MOST, Step, Summary, Traceback
+from agent.core.block import LINES_AT_MOST, NOISE_AT_MOST, Step
+from agent.core.elastic import Summary
+from agent.core.tracebacks import Traceback
 
 HEADER = "Traceback (most recent call last):"
 

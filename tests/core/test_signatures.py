@@ -10,6 +10,8 @@ from agent.core.model import Severity
 from agent.core.signatures import builtin, excerpt, from_table, read, recognise, unanchored, with_own
 
 SAMPLES = Path(__file__).parent / "signature_samples"
+LONG = 100_000
+"""Characters of a hostile line, many times what a record may hold."""
 BY_ID = {signature.id: signature for signature in builtin()}
 
 
@@ -51,7 +53,7 @@ def test_a_signature_leaves_other_lines_alone(name, line):
 def test_a_hostile_line_takes_linear_time(signature):
     # A quadratic pattern would not end within the time that a test is given.
     for seed in (*signature_words(signature), "oom ", "{'", "| Name ", "a.", "[Errno "):
-        text = (seed * (1_000_000 // len(seed) + 1))[:1_000_000]
+        text = (seed * (LONG // len(seed) + 1))[:LONG]
         match = signature.match(text)
         assert match is None or match.end() <= len(text)
         assert read(signature, text).kind in FindingKind

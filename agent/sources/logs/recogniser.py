@@ -5,9 +5,11 @@ Sees only the records that it is shown; knows neither bytes nor progress.
 
 from collections.abc import Collection, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from agent.core.blocks import BLOCKS, Block, Step
+from agent.core.block import Block, Step
+from agent.core.blocks import BLOCKS, WATCHING
 from agent.core.facts import Role
 from agent.core.lines import Line
 from agent.core.signatures import Reading, Signature, excerpt, read, recognise
@@ -66,26 +68,32 @@ class Recogniser:
         self._rules = rules
         self._exceptions = rules.exceptions
         self._open: dict[str, _Open] = {}
+        self._watching: dict[str, _Open] = {}
+        """Blocks that watch the lines without taking them."""
 
     @property
     def waits(self) -> bool:
         """Whether a block is open, so that every record must be shown."""
-        return bool(self._open)
+        return bool(self._open or self._watching)
 
     @property
     def untold(self) -> bool:
         """Whether a block is open that was not told as it stands."""
-        return not all(item.told for item in self._open.values())
+        return not all(item.told for item in self._items())
 
     @property
     def place(self) -> Place | None:
         """Where the earliest open block begins."""
-        places = (item.record.place for item in self._open.values())
+        places = (item.record.place for item in self._items())
         return min(places, key=lambda place: place.offset, default=None)
 
     def look(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
         """Look at the next record. `patterns`: numbers of the signatures whose pattern was found in it."""
-        item = self._open.get(record.line.source)
+        source = record.line.source
+        watching = self._watching.get(source)
+        if watching is not None:
+            yield from self._watch(watching, record)
+        item = self._open.get(source)
         step = Step.FOREIGN
         if item is not None:
             step = item.block.take(record.line.text)
@@ -93,29 +101,46 @@ class Recogniser:
         if item is not None and step is Step.ENDED:
             yield from self._end(item, record)
         elif item is not None and step is Step.CUT:
-            del self._open[record.line.source]
+            del self._open[source]
             yield from self._unended(item)
         if step in (Step.FOREIGN, Step.CUT):
-            yield from self._line(record, patterns)
+            yield from self._line(record, patterns, watch=watching is None)
 
     def peek(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
         """Look at a record that may still grow: it may end a block, but is not used up by one."""
-        item = self._open.get(record.line.source)
-        if item is None:
-            yield from self._line(record, patterns)
-            return
-        trial = _Open(deepcopy(item.block), item.signature, item.record, item.context)
-        if trial.block.take(record.line.text) is Step.ENDED:
-            yield from self._end(trial, record)
+        watching, item = self._watching.get(record.line.source), self._open.get(record.line.source)
+        if watching is not None:
+            yield from self._try(watching, record)
+        if item is not None:
+            yield from self._try(item, record)
+        else:
+            yield from self._line(record, patterns, watch=False)
 
     def tell(self) -> Iterator[Meaning]:
         """Tell every open block as it stands. It stays open: a program may only have paused."""
-        for item in self._open.values():
+        for item in self._items():
             if not item.told:
                 item.told = True
                 yield from self._unended(item)
 
-    def _line(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
+    def _items(self) -> Iterator[_Open]:
+        return chain(self._open.values(), self._watching.values())
+
+    def _watch(self, item: _Open, record: Record) -> Iterator[Meaning]:
+        step = item.block.take(record.line.text)
+        if step in (Step.ENDED, Step.CUT):
+            del self._watching[record.line.source]
+            ended = step is Step.ENDED
+            yield self._told(item, record if ended else item.record)
+
+    def _try(self, item: _Open, record: Record) -> Iterator[Meaning]:
+        """What a record would tell if it ended a block, which stays as it is."""
+        trial = replace(item, block=deepcopy(item.block))
+        if trial.block.take(record.line.text) is Step.ENDED:
+            item.told = True
+            yield from self._end(trial, record, keep=True)
+
+    def _line(self, record: Record, patterns: Collection[int], *, watch: bool) -> Iterator[Meaning]:
         if not patterns:
             return
         numbers = sorted({*patterns, *self._rules.engine.unscanned})
@@ -123,34 +148,38 @@ class Recogniser:
         if found is None or found[0].ignore:
             return
         signature, match = found
-        if signature.block is not None:
-            self._begin(signature, record)
-            return
-        text = excerpt(record.line.text, match.end())
-        yield Meaning(signature, record, text, read(signature, record.line.text))
+        if signature.block in WATCHING:
+            if watch:
+                self._watching[record.line.source] = self._begun(signature, record)
+        elif signature.block is not None:
+            self._open[record.line.source] = self._begun(signature, record)
+        else:
+            text = excerpt(record.line.text, match.end())
+            yield Meaning(signature, record, text, read(signature, record.line.text))
 
-    def _begin(self, signature: Signature, record: Record, context: tuple[str, ...] = ()) -> None:
-        block = BLOCKS[signature.block or ""](record.line.text)
-        self._open[record.line.source] = _Open(block, signature, record, context)
+    def _begun(self, signature: Signature, record: Record, context: tuple[str, ...] = ()) -> _Open:
+        return _Open(BLOCKS[signature.block or ""](record.line.text), signature, record, context)
 
-    def _end(self, item: _Open, record: Record) -> Iterator[Meaning]:
+    def _end(self, item: _Open, record: Record, *, keep: bool = False) -> Iterator[Meaning]:
         """Tell a block that `record` completed; a traceback's last line may mean something of its own."""
-        self._open.pop(record.line.source, None)
-        told = item.block.told()
+        if not keep:
+            self._open.pop(record.line.source, None)
         if item.signature.block != "traceback":
-            yield self._told(item, item.record)
+            yield self._told(item, record if item.signature.block in WATCHING else item.record)
             return
+        told = item.block.told()
         found = recognise(self._exceptions, told.text) if item.signature.role is Role.ROOT else None
         if found is None:
             yield self._told(item, record)
         elif found[0].block is not None:
-            self._begin(found[0], record, told.context)
+            if not keep:
+                self._open[record.line.source] = self._begun(found[0], record, told.context)
         elif not found[0].ignore:
             yield Meaning(found[0], record, excerpt(told.text), read(found[0], told.text, told.facts), told.context)
 
     def _unended(self, item: _Open) -> Iterator[Meaning]:
         """Tell a block that is not complete; a traceback's header alone may be part of a text about one."""
-        if item.block.told().context or item.signature.block != "traceback":
+        if item.context or item.block.told().context or item.signature.block != "traceback":
             yield self._told(item, item.record, whole=False)
 
     def _told(self, item: _Open, record: Record, *, whole: bool = True) -> Meaning:

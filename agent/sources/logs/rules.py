@@ -29,7 +29,7 @@ class Rules:
     @property
     def exceptions(self) -> tuple[Signature, ...]:
         """The signatures that may say what a traceback's last line means."""
-        return tuple(signature for signature in self.signatures if signature.block != "traceback")
+        return tuple(signature for signature in self.signatures if not signature.alone)
 
 
 def rules(

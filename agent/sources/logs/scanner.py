@@ -177,7 +177,9 @@ class LogScanner:
             if self._counts[signature.id] > FINDINGS_AT_MOST:
                 self.suppressed += 1
                 continue
-            key = (span.begin, signature.id) if meaning.whole else (span.begin, signature.id, "unfinished")
+            # A block that is read again from within begins with another line, and so with another signature.
+            name = signature.block or signature.id
+            key = (span.begin, name) if meaning.whole else (span.begin, name, "unfinished")
             if key not in self._settled:
                 # A bar may stand before the error on its own line.
                 self._show(self._unread(min(span.end, self._buffer.pending.begin), PROGRESS_BEFORE))
@@ -201,6 +203,7 @@ class LogScanner:
             facts=reading.facts,
             context=meaning.context,
             final=meaning.signature.final,
+            doubt=reading.doubt,
             written_at=told if told is not None else self._buffer.written_at(record.span),
             progress=self.progress,
         )

@@ -1,0 +1,91 @@
+"""Whether a line's training loss is a number at all, and whether the next record's is again not one.
+
+A single record without a number may be a skipped step of mixed precision; two in a row are worth a word.
+"""
+
+import re
+from enum import Enum, auto
+
+from agent.core.block import CONTEXT_LENGTH, Step, Told
+
+WITHIN = 2_000
+"""Lines after a record without a number in which the next record is awaited."""
+
+_VALUE = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf(?:inity)?)(?![\w.])"
+_LOSS = re.compile(
+    rf"(?P<name>(?:\b\w{{1,20}} )?[\w/.-]{{0,40}}loss[\w/.-]{{0,40}})['\"]?\)?"
+    rf"\s{{0,3}}[=:|\s]\s{{0,3}}\(?['\"]?(?P<value>{_VALUE})",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r"val|test|dev\b|best|min|max|prev|last|thresh|limit|clip|target|init|scale|stop|weight", re.IGNORECASE
+)
+"""In the name of a loss that is not the training's, or of a setting."""
+_NO_NUMBER = re.compile(r"[-+]?(?:nan|inf)", re.IGNORECASE)
+_GRADIENT = re.compile(r"grad[_ ]?norm['\"]?\s{0,3}[=:]\s{0,3}['\"]?(?:nan|inf)\b", re.IGNORECASE)
+_MEGATRON = re.compile(r"\biteration +\d{1,15}/ +\d{1,15} \|")
+_COLUMNS = re.compile(
+    r"\s*\d{1,9}/\d{1,9}\s+\d\S{0,12}G\s+"
+    r"(?P<losses>(?:nan|inf|\d[\d.e+-]{0,20})(?:\s+(?:nan|inf|\d[\d.e+-]{0,20})){1,5}) "
+)
+"""Ultralytics: epoch, memory, then a column for each loss."""
+_PLACE = re.compile(
+    r"(?P<bar>\d{1,15}/\d{1,15}) \[|\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(?P<step>\d[\d,/]{0,30})",
+    re.IGNORECASE,
+)
+
+
+class Number(Enum):
+    """What the training loss of a line is."""
+
+    FINITE = auto()
+    NONE = auto()
+    """No number: nan, infinite, or a zero or nothing beside a gradient that is not finite."""
+
+
+def number(text: str) -> Number | None:
+    """Judge a cleaned line; None if it tells of no training loss."""
+    columns = _COLUMNS.match(text)
+    if columns is not None:
+        return Number.NONE if _NO_NUMBER.search(columns["losses"]) else Number.FINITE
+    found = [match["value"] for match in _LOSS.finditer(text) if not _ASIDE.search(match["name"])]
+    broken = _GRADIENT.search(text) is not None
+    if not found:
+        # Megatron leaves out a loss that is not a number.
+        return Number.NONE if broken and _MEGATRON.search(text) else None
+    if any(map(_NO_NUMBER.match, found)):
+        return Number.NONE
+    # The Hugging Face Trainer prints 0.0 for a loss that is not a number.
+    return Number.NONE if broken and all(float(value) == 0 for value in found) else Number.FINITE
+
+
+class Records:
+    """Waits for the record after one whose loss is not a number."""
+
+    def __init__(self, opening: str) -> None:
+        self._opening = self._last = opening
+        self._count = 1 if number(opening) is Number.NONE else 0
+        self._lines = 0
+
+    def take(self, text: str) -> Step:
+        """Look at the next line: the second record without a number ends the wait, a finite one breaks it off."""
+        self._lines += 1
+        found = number(text)
+        if found is Number.FINITE or self._lines > WITHIN:
+            return Step.CUT
+        if found is None or (_place(text) is not None and _place(text) == _place(self._last)):
+            return Step.FOREIGN  # a bar that is drawn again is the same record
+        self._count, self._last = self._count + 1, text
+        return Step.ENDED if self._count > 1 else Step.FOREIGN
+
+    def told(self) -> Told:
+        """The last record, with the first as context."""
+        context = (self._opening[:CONTEXT_LENGTH],) if self._count > 1 else ()
+        return Told(self._last, context, {"records": self._count})
+
+
+def _place(text: str) -> str | None:
+    found = None
+    for match in _PLACE.finditer(text):
+        found = match["bar"] or match["step"]
+    return found
