@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from agent.config.load import Loaded
 from agent.config.schema import Schema
+from agent.config.settings import JobTable
 from agent.config.zones import resolve
 from agent.core import message
 from agent.core.clock import SECOND, Clock
@@ -28,6 +29,7 @@ from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
+from agent.core.stall import StallLimits
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.notifier import Compose, Outlet
@@ -86,15 +88,29 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,
         describe=lambda job: describe(job, loaded),
+        stall=lambda job: stall_limits(job, loaded),
     )
 
 
 def describe(job: Job, loaded: Loaded) -> Job:
-    """Complete a new job from the first `[[jobs.job]]` table whose log pattern matches its log."""
-    for table in loaded.settings.jobs.job:
-        if job.log is not None and fnmatchcase(job.log, table.log):
-            return replace(job, name=table.name, model=table.model, link=table.link)
-    return job
+    """Complete a new job from the user's table about it."""
+    table = _described(job, loaded)
+    return job if table is None else replace(job, name=table.name, model=table.model, link=table.link)
+
+
+def stall_limits(job: Job, loaded: Loaded) -> StallLimits:
+    """How long a job may be silent: what the user's table about it says, else what holds for all."""
+    jobs, table = loaded.settings.jobs, _described(job, loaded)
+    own = table.stall_after if table is not None else None
+    stall_after = jobs.stall_after if own is None else own
+    return StallLimits(round(stall_after * SECOND), round(jobs.warmup * SECOND))
+
+
+def _described(job: Job, loaded: Loaded) -> JobTable | None:
+    """The first `[[jobs.job]]` table whose log pattern matches a job's log."""
+    return next(
+        (table for table in loaded.settings.jobs.job if job.log is not None and fnmatchcase(job.log, table.log)), None
+    )
 
 
 def tools(loaded: Loaded, redactor: Redactor, clock: Clock) -> "Tools":

@@ -128,18 +128,25 @@ class StoreTable(Table):
     max_rows: int = Field(default=1_000_000, ge=1_000)
 
 
+Silence = Annotated[Duration, Field(ge=60)]
+"""Less than a minute says nothing: progress is read every few seconds only."""
+
+
 class JobTable(Table):
     """`[[jobs.job]]`: a job that the user describes, known by its log."""
 
     name: str = Field(min_length=1)
     log: Annotated[str, AfterValidator(_glob)]
     model: str | None = None
+    stall_after: Silence | None = None
     link: str | None = Field(default=None, pattern="^https?://")
 
 
 class JobsTable(Table):
-    """`[jobs]`."""
+    """`[jobs]`: how long a job may make no progress."""
 
+    stall_after: Silence = 1_800.0
+    warmup: Silence = 1_800.0
     job: tuple[JobTable, ...] = ()
 
 

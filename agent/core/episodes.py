@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from agent.core.conditions import ConditionState, Observed, Transition, TransitionKind, step
+from agent.core.conditions import ConditionState, Observed, Phase, Transition, TransitionKind, step
 from agent.core.model import TYPES, Alert, AlertType, Json, Severity, Status
 from agent.core.policy.identity import alert_id, fingerprint
 
@@ -22,6 +22,9 @@ class Condition:
     disk: Mapping[str, Json] | None = None
     gpu: Mapping[str, Json] | None = None
     advice: str | None = None
+    job: Mapping[str, Json] | None = None
+    job_id: str | None = None
+    evidence: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -48,7 +51,9 @@ def advance(
     after, changes = dict(states), []
     for item in seen:
         key = item.condition.fingerprint
-        after[key], transition = step(after.get(key, ConditionState()), item.observed, now, item.for_ms, item.keep_ms)
+        state, transition = step(after.get(key, ConditionState()), item.observed, now, item.for_ms, item.keep_ms)
+        if key in after or state.phase is not Phase.INACTIVE:
+            after[key] = state
         if transition is not None:
             changes.append((item.condition, transition))
     return after, changes
@@ -67,7 +72,7 @@ def apply(current: Alert | None, condition: Condition, transition: Transition) -
         return end(current, transition.at)
     return replace(
         current, severity=transition.severity, title=condition.title, message=condition.message, disk=condition.disk,
-        gpu=condition.gpu, advice=condition.advice,
+        gpu=condition.gpu, advice=condition.advice, job=condition.job or current.job,
     )
 
 
@@ -87,6 +92,9 @@ def begin(condition: Condition, severity: Severity, at: int) -> Alert:
         disk=condition.disk,
         gpu=condition.gpu,
         advice=condition.advice,
+        job=condition.job,
+        job_id=condition.job_id,
+        evidence=condition.evidence,
     )
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.core.facts import LogFinding, Progress
+from agent.core.loss_watch import WELL, LossWatch
+from agent.core.pace import Pace
 
 NOTHING_YET = Progress()
+UNKNOWN_PACE = Pace()
 
 
 class JobState(StrEnum):
@@ -79,6 +82,9 @@ class Job:
     """Set once the process has ended, while the last words of its log are still awaited."""
     progress: Progress = NOTHING_YET
     progress_at: int | None = None
+    pace: Pace = UNKNOWN_PACE
+    """Its rhythm, as far as it has shown one."""
+    loss_watch: LossWatch = WELL
     incident: Incident | None = None
     completed_at: int | None = None
     """When a completion marker was seen."""

@@ -23,6 +23,12 @@ CAUSE_ALERTS: Mapping[FindingKind, AlertType] = {
 }
 """Causes that have an alert type of their own, for channels that take only that."""
 
+CONDITIONS: Mapping[str, AlertType] = {
+    FindingKind.STALL: AlertType.TIMEOUT_WARNING,
+    FindingKind.NAN_LOSS: AlertType.LOSS_ANOMALY,
+}
+"""Causes that a condition tells of while the job still runs."""
+
 CAUSES: Mapping[str, str] = {
     FindingKind.GPU_OOM: "ran out of GPU memory",
     FindingKind.HOST_OOM: "ran out of host memory",

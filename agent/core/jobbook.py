@@ -35,12 +35,17 @@ class JobBook:
     """The running jobs by id, and the files whose last run has ended."""
 
     def __init__(
-        self, running: Iterable[Job], describe: Described = lambda job: job, ended: Iterable[Job] = ()
+        self, running: Iterable[Job], describe: Described = lambda job: job, ended: Iterable[Job] = (),
+        watched_from: int = 0,
     ) -> None:
-        """`ended`: the jobs that ended lately, whose logs may still have something to say."""
+        """`ended`: the jobs that ended lately, whose logs may still have something to say.
+
+        `watched_from`: since when somebody looks at logs, UTC milliseconds.
+        """
         self.running: dict[str, Job] = {job.id: job for job in running}
         self._ended_files = {job.file for job in ended if job.file is not None}
         self._describe = describe
+        self._watched_from = watched_from
 
     def fold(self, event: Event) -> list[Turned]:
         """Take one fact in; the changed job, with `STARTED` if the fact began it."""
@@ -59,7 +64,7 @@ class JobBook:
         turned: list[Turned] = []
         for job in list(self.running.values()):
             state = logs.get(job.log) if job.log is not None else None
-            after = jobs.progressed(job, state.reading.progress, state.reading.progress_at) if state else job
+            after = jobs.read(job, state.reading, self._watched_from) if state else job
             after, turn = jobs.conclude(after, now, log_read=_read_since_exit(job, state))
             if after is not job:
                 turned += self._keep(after, turn)

@@ -7,7 +7,7 @@ completion marker or an error has stood for a while. `conclude` never looks at a
 from dataclasses import replace
 from enum import StrEnum
 
-from agent.core import incidents
+from agent.core import incidents, loss_watch, pace
 from agent.core.clock import HOUR, SECOND
 from agent.core.facts import (
     Event,
@@ -16,10 +16,12 @@ from agent.core.facts import (
     ProcessEnded,
     ProcessStarted,
     Progress,
+    Role,
     TrainingSeen,
 )
 from agent.core.job import Exit, Incident, Job, JobState, Process, mint
 from agent.core.outcome import Outcome, by_cause, judge
+from agent.core.ports import LogReading
 
 REPORT_WAIT = 2 * SECOND
 """How long the exit code of a wrapped process is awaited once its end was seen."""
@@ -94,6 +96,15 @@ def observe(job: Job, event: Event) -> Job:
     return job
 
 
+def read(job: Job, reading: LogReading, watched_from: int) -> Job:
+    """Take in how the job's log stands. `watched_from`: since when somebody looks, UTC milliseconds."""
+    job = progressed(job, reading.progress, reading.progress_at)
+    rhythm, watch = pace.follow(job.pace, reading, watched_from), loss_watch.follow(job.loss_watch, reading)
+    if rhythm is job.pace and watch is job.loss_watch:
+        return job
+    return replace(job, pace=rhythm, loss_watch=watch)
+
+
 def progressed(job: Job, progress: Progress | None, at: int | None) -> Job:
     """Take in newer numbers. Progress after a completion marker means that the run goes on."""
     if progress is None or at is None or (job.progress_at is not None and at < job.progress_at):
@@ -140,6 +151,8 @@ def _observe_finding(job: Job, finding: LogFinding, at: int) -> Job:
         return replace(job, completed_at=at)
     if finding.kind is FindingKind.STARTED:
         return replace(job, completed_at=None)
+    if finding.kind is FindingKind.NAN_LOSS and finding.role is Role.ROOT:
+        job = replace(job, loss_watch=loss_watch.told(job.loss_watch, finding))
     return replace(job, incident=incidents.add(job.incident, finding, at, before))
 
 

@@ -45,14 +45,16 @@ class Conditions:
         }
 
     def step(
-        self, now: Instant, node: str, recipients: Sequence[Recipient], disk: DiskLimits | None
+        self, now: Instant, node: str, recipients: Sequence[Recipient], disk: DiskLimits | None,
+        others: Sequence[Seen] = (),
     ) -> list[tuple[Condition, Transition]]:
-        """Judge what the board and the store show at `now`; the states move on."""
-        seen = self._seen(now, node, recipients)
+        """Judge what the board and the store show at `now`, and what `others` have seen; the states move on."""
+        seen = [*self._seen(now, node, recipients), *others]
         disks = (self._board.samples_of("disk"), disk, node)
         if self._well_with == disks and all(item.observed is None for item in seen):
             return []  # as in nearly every round: all was well, and nothing has changed
-        states, changes = episodes.advance(self.states, seen, now.wall)
+        known = {mark: state for mark, state in self.states.items() if state.phase is not Phase.INACTIVE}
+        states, changes = episodes.advance(known, seen, now.wall)
         if disk is not None:
             states, more = disk_rules.advance(states, disk_rules.readings(disks[0]), disk, node, now.wall)
             changes += more

@@ -16,14 +16,16 @@ from agent.core.docket import REPEAT_WINDOW, Docket
 from agent.core.facts import Event, HandedIn, ResolveAsked
 from agent.core.job import Job
 from agent.core.jobbook import JobBook, LogState, Turned
-from agent.core.model import Alert, Status
+from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import WantedLog
 from agent.core.presentable import without_secrets
+from agent.core.stall import StallLimits
 from agent.runtime.board import Board, LogSeen, Wishes
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
 from agent.runtime.dispatch import Dispatch
+from agent.runtime.job_conditions import JobConditions
 from agent.runtime.log import event as log_event
 from agent.runtime.metrics import Metrics
 from agent.runtime.worker import Next, attempt
@@ -60,6 +62,16 @@ class Settings:
     """Takes secrets out of texts, so that none is stored with an alert."""
     describe: Callable[[Job], Job] = field(default=lambda job: job)
     """Completes a new job from what the user wrote about it."""
+    stall: Callable[[Job], StallLimits] = field(default=lambda _: StallLimits())
+    """How long a job may be silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The alert that told of a job's failure, and the failure's reason."""
+
+    alert_id: str
+    reason: str
 
 
 class Evaluator:
@@ -83,6 +95,8 @@ class Evaluator:
         self._conditions = conditions
         self._dispatch = dispatch
         self._taken_unstored: set[str] = set()
+        self._ends: dict[str, _End] = {}
+        """The failures of this round, by job."""
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
         self._progress_saved_at = self._curves_saved_at = now.wall
@@ -98,6 +112,7 @@ class Evaluator:
         if not more:
             self._conclude_jobs(changes, logs, now)
         self._judge_conditions(changes, now)
+        self._ends.clear()
         self._dispatch.decide(changes, self._docket, self._settings.recipients, self._settings.rules, now.wall)
         self._changes = Changes()
         self._dispatch.commit(changes, now)
@@ -122,7 +137,8 @@ class Evaluator:
     def _load(self, now: int) -> None:
         self._cursor = self._db.read(events.cursor)
         ended = self._db.read(lambda conn: jobs.ended(conn, now - REPEAT_WINDOW))
-        self._book = JobBook(self._db.read(jobs.running), self._described, ended)
+        self._book = JobBook(self._db.read(jobs.running), self._described, ended, watched_from=now)
+        self._job_conditions = JobConditions(watched_from=now)
         self._curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
         recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
@@ -184,6 +200,8 @@ class Evaluator:
                 continue
             for alert in job_alerts.for_turn(job, turn, self._settings.node, now):
                 self._raise(alert, changes, now)
+                if alert.type is AlertType.JOB_FAILED and job.reason is not None:
+                    self._ends[job.id] = _End(alert.id, job.reason)
 
     def _save(self, job: Job, changes: Changes) -> None:
         changes.jobs[job.id] = job
@@ -208,12 +226,22 @@ class Evaluator:
             points[:] = thin(points)
 
     def _judge_conditions(self, changes: Changes, now: Instant) -> None:
-        before = self._conditions.states
-        settings = self._settings
-        for condition, transition in self._conditions.step(now, settings.node, settings.recipients, settings.disk):
+        before, settings = self._conditions.states, self._settings
+        seen = self._job_conditions.seen(
+            self._book.running, self._board.logs(), settings.stall, settings.node, now.wall, before
+        )
+        stepped = self._conditions.step(now, settings.node, settings.recipients, settings.disk, seen)
+        for condition, transition in stepped:
             current = self._docket.firing(condition.fingerprint)
-            self._raise(episodes.apply(current, condition, transition), changes, now.wall)
+            self._raise(self._under_its_end(episodes.apply(current, condition, transition)), changes, now.wall)
         changes.note_rules(before, self._conditions.states)
+
+    def _under_its_end(self, alert: Alert | None) -> Alert | None:
+        """Let the end of a job stand for a condition that was its cause."""
+        end = self._ends.get(alert.job_id or "") if alert is not None else None
+        if alert is None or end is None or alert.type is not job_alerts.CONDITIONS.get(end.reason):
+            return alert
+        return replace(alert, cause_of=end.alert_id)
 
     def _raise(self, alert: Alert | None, changes: Changes, now: int) -> None:
         if alert is None:

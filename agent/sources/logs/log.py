@@ -72,8 +72,7 @@ class Log:
         self.grown_at = now.monotonic
         self.progress_at: int | None = None
         self.activity_at: int | None = None
-        self.added_at: int | None = None
-        """When bytes were last added, UTC milliseconds; None as long as none were."""
+        self.added_at: int | None = None  # UTC milliseconds; None as long as nothing was
         self._show_at = now.monotonic
         self._rules = rules
         self._scanner: LogScanner | None = None
@@ -230,9 +229,8 @@ class Log:
         if digest(before) != saved.tail:
             return None
         self._saved = None
-        return self._scan_from(
-            Place(saved.offset, saved.line, before), saved.run, saved.progress, saved.activity
-        )
+        place = Place(saved.offset, saved.line, before)
+        return self._scan_from(place, saved.run, saved.progress, saved.activity)
 
     def _read(
         self, scanner: LogScanner, status: os.stat_result, now: Instant, limit: int, noticed: list[Noticed]
