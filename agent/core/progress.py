@@ -5,12 +5,12 @@ The patterns are `progress.toml`; a new framework is a new table there.
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 
-from agent.core.facts import Progress
+from agent.core.facts import Activity, Progress
 from agent.core.model import Json
 
 GROUPS = frozenset({"step", "total", "epoch", "loss", "throughput"})
@@ -42,25 +42,37 @@ class Pattern:
     needs: re.Pattern[str] | None = None
     unended: bool = False
     weak: bool = False
+    others: Mapping[Activity, re.Pattern[str]] = field(default_factory=dict)
+    """What a match is about that is not training."""
 
-    def last(self, text: str) -> re.Match[str] | None:
-        """The last match in a line that is about training."""
+    def matches(self, text: str) -> Iterator[tuple[re.Match[str], Activity]]:
+        """Every match in a line with what it is about, but for those that are about nothing of interest."""
         if self.needs is not None and not self.needs.search(text):
-            return None
-        found = None
+            return
         for match in self.pattern.finditer(text):
             about = text[max(0, match.start() - _BEFORE) : match.end()]
+            other = (activity for activity, pattern in self.others.items() if pattern.search(about))
             if self.unless is None or not self.unless.search(about):
-                found = match
-        return found
+                yield match, next(other, Activity.TRAINING)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Texts without numbers that tell what the program does; the fields are the keys of `progress.toml`."""
+
+    id: str
+    activity: Activity
+    pattern: re.Pattern[str]
+    hints: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Progress that a line shows. `weak`: it only fills in what no other line has shown."""
+    """What a line shows: progress, an activity, or both. `weak`: it only fills in what no other line has shown."""
 
-    progress: Progress
+    progress: Progress | None
     weak: bool = False
+    activity: Activity | None = None
 
 
 def parse(text: str) -> Progress | None:
@@ -69,18 +81,31 @@ def parse(text: str) -> Progress | None:
     return found.progress if found is not None else None
 
 
-def find(patterns: Iterable[Pattern], text: str, *, ended: bool = True) -> Found | None:
+def find(
+    patterns: Iterable[Pattern], text: str, *, tellings: Iterable[Telling] = (), ended: bool = True
+) -> Found | None:
     """Read progress by the first pattern that matches. A line that has not `ended` may be cut within a number."""
     lower = text.lower()
+    found, told, behind = None, None, 0
     for pattern in patterns:
         if not ended and not pattern.unended:
             continue
         if pattern.hints and not any(hint in lower for hint in pattern.hints):
             continue
-        match = pattern.last(text)
-        if match is not None:
-            return Found(_numbers(pattern, match, text), pattern.weak)
-    return None
+        for match, activity in pattern.matches(text):
+            told, behind = activity, match.end()
+            found = (pattern, match) if activity is Activity.TRAINING else found
+        if told is not None:
+            break
+    rest = lower[behind:]
+    for telling in tellings:
+        if any(hint in rest for hint in telling.hints) and telling.pattern.search(text, behind):
+            told = telling.activity
+            break
+    if found is None:
+        return Found(None, activity=told) if told is not None else None
+    pattern, match = found
+    return Found(_numbers(pattern, match, text), pattern.weak, None if pattern.weak else told)
 
 
 def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progress:
@@ -119,8 +144,22 @@ def same(one: Progress | None, other: Progress | None) -> bool:
 @cache
 def builtin() -> tuple[Pattern, ...]:
     """Load the patterns that come with the agent, in the order in which they are tried."""
-    text = resources.files("agent.core").joinpath("progress.toml").read_text("utf-8")
-    return tuple(from_table(table) for table in tomllib.loads(text)["progress"])
+    return tuple(from_table(table) for table in _tables()["progress"])
+
+
+@cache
+def tellings() -> tuple[Telling, ...]:
+    """Load the texts that tell what the program does."""
+    return tuple(_telling(str(table["id"]), table) for table in _tables()["activity"])
+
+
+def _telling(name: str, table: Mapping[str, Json]) -> Telling:
+    return Telling(name, Activity(table["activity"]), _compiled(name, table["pattern"]), tuple(table["hints"]))
+
+
+@cache
+def _tables() -> Mapping[str, list[Mapping[str, Json]]]:
+    return tomllib.loads(resources.files("agent.core").joinpath("progress.toml").read_text("utf-8"))
 
 
 def from_table(table: Mapping[str, Json]) -> Pattern:
@@ -135,6 +174,7 @@ def from_table(table: Mapping[str, Json]) -> Pattern:
         needs=_compiled(name, table["needs"]) if "needs" in table else None,
         unended=table.get("unended", False),
         weak=table.get("weak", False),
+        others={activity: _compiled(name, table[activity]) for activity in Activity if activity in table},
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agent.core.facts import FindingKind, Progress, Role
-from agent.core.progress import Found, merge
+from agent.core.progress import merge
 
 ADVANCES = 2
 """Steps after an error that show that something trains, be it the same program or the next."""
@@ -49,10 +49,11 @@ def marked(run: Run, kind: FindingKind, role: Role, offset: int, shown: Progress
     return run
 
 
-def progressed(run: Run, shown: Progress | None, found: Found) -> tuple[Run, Progress | None, bool]:
+def progressed(
+    run: Run, shown: Progress | None, new: Progress, *, weak: bool = False
+) -> tuple[Run, Progress | None, bool]:
     """Take in what a line shows; the new state, what is now shown, and whether a run has just begun."""
-    new = found.progress
-    if found.weak:
+    if weak:
         return run, merge(shown, new, weak=True), False
     if run.awaited is Awaited.NOTHING:
         return run, merge(shown, new), False

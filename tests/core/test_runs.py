@@ -1,5 +1,4 @@
 from agent.core.facts import FindingKind, Progress, Role
-from agent.core.progress import Found
 from agent.core.runs import Run, marked, progressed
 
 
@@ -10,8 +9,8 @@ class Story:
         self.run, self.shown, self.begun = Run(0), None, []
 
     def sees(self, step=None, total=100, loss=None, epoch=None, weak=False):
-        found = Found(Progress(step=step, total=total, loss=loss, epoch=epoch), weak)
-        self.run, self.shown, begun = progressed(self.run, self.shown, found)
+        new = Progress(step=step, total=total, loss=loss, epoch=epoch)
+        self.run, self.shown, begun = progressed(self.run, self.shown, new, weak=weak)
         if begun:
             self.begun.append(step)
         return self

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from agent.core.clock import Instant
-from agent.core.facts import Event, LogFinding, Progress, TrainingSeen, event_id
+from agent.core.facts import Activity, Event, LogFinding, Progress, TrainingSeen, event_id
 from agent.core.ports import LogReading
 from agent.core.progress import same
 from agent.core.runs import Run
@@ -71,6 +71,10 @@ class Log:
         self.due = now.monotonic
         self.grown_at = now.monotonic
         self.progress_at: int | None = None
+        self._grown_at: int | None = None
+        """As `grown_at`, in UTC milliseconds, and kept over a restart."""
+        self._activity: Activity | None = None
+        self._activity_at: int | None = None
         self._show_at = now.monotonic
         self._rules = rules
         self._scanner: LogScanner | None = None
@@ -100,6 +104,8 @@ class Log:
         log = cls(rules, saved.path, file, Tail(saved.at, Inode.parse(saved.inode), saved.offset), now)
         log.moved = log.copied = saved.copied
         log.progress_at = saved.progress_at
+        log._grown_at = saved.grown_at
+        log._activity, log._activity_at = saved.activity, saved.activity_at
         log._saved = saved
         return log
 
@@ -130,7 +136,7 @@ class Log:
         if self._settled and not (changed or self.moved):
             self._plan(now)
             return _NOTHING_NEW
-        before, size = scanner.progress, 0
+        before, told, size = scanner.progress, scanner.activity, 0
         noticed: list[Noticed] = []
         if changed:
             size = self._read(scanner, status, now, limit, noticed)
@@ -139,6 +145,8 @@ class Log:
         noticed += self._settle(scanner, now, size, urgent=urgent)
         if not same(before, scanner.progress):
             self.progress_at = now.wall
+        if scanner.activity is not None and scanner.activity != told:
+            self._activity, self._activity_at = scanner.activity[0], now.wall
         self._plan(now)
         return Looked(State.MOVED if self.moved else State.THERE, self._events(noticed, now), size)
 
@@ -179,9 +187,18 @@ class Log:
         self.tail.close()
 
     def reading(self) -> LogReading:
-        """How far it has been read."""
-        offset = self.tail.size if self.ended else self.tail.offset
-        return LogReading(self.path, self.file, offset, self.tail.size, self.progress, self.progress_at)
+        """How far it has been read, and what it tells."""
+        return LogReading(
+            path=self.path,
+            file=self.file,
+            offset=self.tail.size if self.ended else self.tail.offset,
+            size=self.tail.size,
+            progress=self.progress,
+            progress_at=self.progress_at,
+            grown_at=self._grown_at,
+            activity=self._activity,
+            activity_at=self._activity_at,
+        )
 
     def saved(self) -> Saved | None:
         """What to keep; None before the first look."""
@@ -199,6 +216,9 @@ class Log:
             run=self._scanner.run,
             progress=self._scanner.progress,
             progress_at=self.progress_at,
+            grown_at=self._grown_at,
+            activity=self._activity,
+            activity_at=self._activity_at,
         )
 
     def _status(self) -> os.stat_result | None:
@@ -253,7 +273,7 @@ class Log:
     def _settle(self, scanner: LogScanner, now: Instant, size: int, *, urgent: bool) -> list[Noticed]:
         """Tell what is unfinished once the log rests, or its line alone where someone waits for the last words."""
         if size:
-            self.grown_at = now.monotonic
+            self.grown_at, self._grown_at = now.monotonic, now.wall
         rests = now.monotonic - self.grown_at >= REST
         unsettled = scanner.unsettled
         self._settled = rests and self.ended and not unsettled

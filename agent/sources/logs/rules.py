@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from agent.core import progress, signatures
-from agent.core.progress import Pattern
+from agent.core.progress import Pattern, Telling
 from agent.core.signatures import Signature
 from agent.sources.logs.engine import Engine, build
 
@@ -18,6 +18,7 @@ class Rules:
     signatures: tuple[Signature, ...]
     engine: Engine
     progress: tuple[Pattern, ...]
+    tellings: tuple[Telling, ...]
     max_line: int
     hints: re.Pattern[bytes] = re.compile(b"")
     """Is found in every record that may show progress, and in few others."""
@@ -49,12 +50,13 @@ def rules(
         signatures=known,
         engine=engine if engine is not None else build(tuple(signature.pattern for signature in known)),
         progress=patterns,
+        tellings=progress.tellings(),
         max_line=max_line,
-        hints=_hints(patterns),
+        hints=_hints((*patterns, *progress.tellings())),
         zone=zone,
     )
 
 
-def _hints(patterns: tuple[Pattern, ...]) -> re.Pattern[bytes]:
+def _hints(patterns: Iterable[Pattern | Telling]) -> re.Pattern[bytes]:
     hints = sorted({hint for pattern in patterns for hint in pattern.hints or ("",)})
     return re.compile("|".join(map(re.escape, hints)).encode(), re.IGNORECASE)

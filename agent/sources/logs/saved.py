@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.core.facts import Progress
+from agent.core.facts import Activity, Progress
 from agent.core.runs import Run
 
 
@@ -24,3 +24,6 @@ class Saved:
     run: Run
     progress: Progress | None = None
     progress_at: int | None = None
+    grown_at: int | None = None
+    activity: Activity | None = None
+    activity_at: int | None = None

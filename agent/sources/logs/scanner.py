@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core import runs
-from agent.core.facts import LogFinding, Progress, TrainingSeen
+from agent.core.facts import Activity, LogFinding, Progress, TrainingSeen
 from agent.core.lines import clean, stamp
 from agent.core.progress import Found, aside, find
 from agent.core.runs import Awaited, Run
@@ -55,6 +55,8 @@ class LogScanner:
         self.path = path
         self.progress = progress
         self.run = run if run is not None else Run(place.offset)
+        self.activity: tuple[Activity, int] | None = None
+        """What the newest telling record says that the program does, and the record's offset."""
         self.suppressed = 0
         """Findings that were too many to tell."""
         self._rules = rules
@@ -223,10 +225,19 @@ class LogScanner:
     def _show(self, records: Sequence[_Shown]) -> None:
         """Take in what records show. Within a run only the newest numbers count; else any record may begin one."""
         for offset, found in self._newest(records) if self.within_run else self._all(records):
-            self.run, self.progress, begun = runs.progressed(self.run, self.progress, found)
+            self._tell(offset, found)
+            if found.progress is None:
+                continue
+            self.run, self.progress, begun = runs.progressed(self.run, self.progress, found.progress, weak=found.weak)
             if begun and self.progress is not None:
                 key = ("training", self.run.anchor)
                 self._noticed.append(Noticed(key, TrainingSeen(self.path, self._file, offset, self.progress)))
+
+    def _tell(self, offset: int, found: Found) -> None:
+        if found.activity is None:
+            return
+        beside = found.progress is not None and self._beside(found.progress)
+        self.activity = (Activity.EVALUATING if beside else found.activity, offset)
 
     def _all(self, records: Iterable[_Shown]) -> Iterator[tuple[int, Found]]:
         for record in records:
@@ -235,23 +246,27 @@ class LogScanner:
                 yield record.offset, found
 
     def _newest(self, records: Sequence[_Shown]) -> list[tuple[int, Found]]:
-        """What shows the newest step and the newest loss, in the order of the file."""
+        """What tells the newest activity, the newest step and the newest loss, in the order of the file."""
         picked: list[tuple[int, Found]] = []
         stepped = lossy = False
         for record in reversed(records):
             found = self._found(record) if not stepped or b"oss" in record.data else None
-            if found is not None:
+            if found is not None and (found.progress is not None or not picked):
                 picked.append((record.offset, found))
                 stepped = stepped or self._is_step(found.progress)
-                lossy = lossy or found.progress.loss is not None
+                lossy = lossy or (found.progress is not None and found.progress.loss is not None)
                 if stepped and lossy:
                     break
         return picked[::-1]
 
-    def _is_step(self, progress: Progress) -> bool:
-        return progress.step is not None and not (self.progress is not None and aside(self.progress, progress))
+    def _is_step(self, progress: Progress | None) -> bool:
+        return progress is not None and progress.step is not None and not self._beside(progress)
+
+    def _beside(self, progress: Progress) -> bool:
+        return self.progress is not None and aside(self.progress, progress)
 
     def _found(self, record: _Shown) -> Found | None:
         if not self._rules.hints.search(record.data):
             return None
-        return find(self._rules.progress, clean(record.data[-self._rules.max_line :]).text, ended=record.ended)
+        text = clean(record.data[-self._rules.max_line :]).text
+        return find(self._rules.progress, text, tellings=self._rules.tellings, ended=record.ended)
