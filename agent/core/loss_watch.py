@@ -39,6 +39,6 @@ def follow(watch: LossWatch, reading: LogReading) -> LossWatch:
 def told(watch: LossWatch, finding: LogFinding) -> LossWatch:
     """Take in that the log showed records without a number, or said so in words."""
     records = finding.facts.get("records")
-    seen = max(watch.records, records if isinstance(records, int) else 2)
     here = position(finding.progress) if finding.progress is not None else watch.position
-    return LossWatch(seen, here, finding.text)
+    known = watch.records + (watch.records > 0 and here != watch.position)
+    return LossWatch(max(known, records if isinstance(records, int) else 2), here, finding.text)

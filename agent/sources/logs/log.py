@@ -101,7 +101,7 @@ class Log:
         """
         log = cls(rules, saved.path, file, Tail(saved.at, Inode.parse(saved.inode), saved.offset), now)
         log.moved = log.copied = saved.copied
-        log.progress_at, log.activity_at = saved.progress_at, saved.activity_at
+        log.progress_at, log.activity_at, log.added_at = saved.progress_at, saved.activity_at, saved.added_at
         log._saved = saved
         return log
 
@@ -208,6 +208,7 @@ class Log:
             progress_at=self.progress_at,
             activity=self._scanner.activity,
             activity_at=self.activity_at,
+            added_at=self.added_at,
         )
 
     def _status(self) -> os.stat_result | None:

@@ -26,3 +26,4 @@ class Saved:
     progress_at: int | None = None
     activity: Activity | None = None
     activity_at: int | None = None
+    added_at: int | None = None

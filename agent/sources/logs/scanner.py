@@ -230,15 +230,20 @@ class LogScanner:
     def _show(self, records: Sequence[_Shown]) -> None:
         """Take in what records show. Within a run only the newest numbers count; else any record may begin one."""
         for offset, found in self._newest(records) if self.within_run else self._all(records):
-            if found.activity is not None:
-                self.activity = found.activity
-                self.told += 1
+            self._act(found)
             if not found.trains:
                 continue
             self.run, self.progress, begun = runs.progressed(self.run, self.progress, found)
             if begun and self.progress is not None:
                 key = ("training", self.run.anchor)
                 self._noticed.append(Noticed(key, TrainingSeen(self.path, self._file, offset, self.progress)))
+
+    def _act(self, found: Found) -> None:
+        """Note what the program does; a smaller bar amid training is likely an evaluation's."""
+        if found.activity is not None:
+            beside = self.progress is not None and aside(self.progress, found.progress)
+            self.activity = Activity.EVALUATING if beside else found.activity
+            self.told += 1
 
     def _all(self, records: Iterable[_Shown]) -> Iterator[tuple[int, Found]]:
         for record in records:

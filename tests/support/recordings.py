@@ -1,0 +1,81 @@
+"""What real training programs wrote, as kept in tests/recordings, and how to have it written again."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "recordings"
+LOGS = FOLDER / "logs"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One log, or one that was turned over and what was written before: `parts` are (content, growth), oldest first.
+
+    Growth holds pairs of milliseconds since the program's start and the size then. `truth` is a row of truth.jsonl.
+    """
+
+    name: str
+    framework: str
+    parts: tuple
+    turned_by: str | None
+    exit_code: int | None
+    signal: str | None
+    truth: dict
+
+    @property
+    def last(self):
+        """The file in which the program's last words stand: renamed or not."""
+        content, _ = self.parts[0 if self.turned_by == "rename" and not self.parts[-1][0] else -1]
+        return content
+
+    def replay(self, node, path):
+        """Write it to `path` with the rhythm in which it was written, while `node` runs."""
+        files = [path] * len(self.parts)
+        at = 0
+        for moment, part, size in _steps(self.parts):
+            node.run(max(0, moment - at) / 1000)
+            at = max(at, moment)
+            if part and not size:
+                files[:part] = [self._turn(path)] * part
+            _grow(files[part], self.parts[part][0], size)
+        node.settle()
+
+    def _turn(self, path):
+        """Turn the log over as it was; where the program's older words are from now on."""
+        older = path.with_name(path.name + ".1")
+        if self.turned_by == "rename":
+            path.rename(older)
+            path.touch()
+            return older
+        older.write_bytes(path.read_bytes())
+        with path.open("r+b") as file:
+            file.truncate(0)
+        return path
+
+
+def recordings():
+    """All of them, by name."""
+    truths = map(json.loads, (FOLDER / "truth.jsonl").read_text(encoding="utf-8").splitlines())
+    return [_load(truth) for truth in truths]
+
+
+def _load(truth):
+    made = json.loads((LOGS / f"{truth['name']}.json").read_text(encoding="utf-8"))
+    parts = tuple(((LOGS / part["file"]).read_bytes(), _growth(part["growth"])) for part in made["parts"])
+    return Recording(
+        truth["name"], made["framework"], parts, made["turned_by"], made["exit_code"], made["signal"], truth
+    )
+
+
+def _growth(text):
+    return [tuple(map(int, item.split(":"))) for item in text.split()]
+
+
+def _steps(parts):
+    return sorted((at, index, size) for index, (_, growth) in enumerate(parts) for at, size in growth)
+
+
+def _grow(path, content, size):
+    with path.open("ab") as file:
+        file.write(content[file.tell() : size])
