@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from agent.core import verdict
+from agent.core import ending, verdict
 from agent.core.facts import LogFinding
 from agent.core.job import NOTHING_YET
 from agent.core.model import Json
@@ -75,12 +75,14 @@ def size(path: str) -> int | None:
 def scan(known: Rules, path: str, advanced: Callable[[int], None] = lambda _: None) -> Scanned:
     """Read one log, decompressed by its ending. Raises one of UNREADABLE."""
     with _open(path) as stream:
-        contents = offline.read(known, path, stream, advanced)
-    judged = verdict.judge(contents.findings, contents.progress)
+        found = offline.read(known, path, stream, advanced)
+    progress = found.progress or NOTHING_YET
+    full = ending.is_full(found.last, progress)
+    judged = verdict.judge(verdict.Contents(found.findings, found.begun, progress, found.size, full))
     return Scanned(
         findings=tuple(_finding(item) for item in judged.findings),
-        summary=_summary(path, contents, judged),
-        suppressed=contents.suppressed,
+        summary=_summary(path, found, judged),
+        suppressed=found.suppressed,
     )
 
 
@@ -104,8 +106,8 @@ def _finding(finding: LogFinding) -> Json:
     }
 
 
-def _summary(path: str, contents: offline.Contents, judged: verdict.Verdict) -> Json:
-    progress = contents.progress or NOTHING_YET
+def _summary(path: str, found: offline.Found, judged: verdict.Verdict) -> Json:
+    progress = found.progress or NOTHING_YET
     finite = progress.loss is not None and math.isfinite(progress.loss)
     return {
         "kind": "summary",
@@ -117,6 +119,6 @@ def _summary(path: str, contents: offline.Contents, judged: verdict.Verdict) -> 
         "total_steps": progress.total,
         "epoch": progress.epoch,
         "loss": progress.loss if finite else None,
-        "first_step": contents.first_step,
-        "bytes": contents.size,
+        "first_step": found.first_step,
+        "bytes": found.size,
     }

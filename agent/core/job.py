@@ -33,6 +33,7 @@ class Incident:
     """When each finding was noticed, UTC milliseconds."""
     told: bool = False
     """Whether an alert about it was raised while the process lived on."""
+    opened_epoch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Job:
     uid: int | None = None
     survived_at: tuple[int, ...] = ()
     """When out-of-memory errors were survived, the last hour's."""
+    survivals_told_at: int | None = None
+    """When it was said that they are many."""
     link: str | None = None
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import replace
 from agent.core import advice, incidents
 from agent.core.facts import FindingKind, LogFinding
 from agent.core.job import Job, JobState
-from agent.core.jobs import SURVIVALS_PER_HOUR, Turn
+from agent.core.jobs import Turn
 from agent.core.model import TYPES, Alert, AlertType, Link, Severity, Status
 from agent.core.payload import job_snapshot
 from agent.core.policy.identity import alert_id, fingerprint
@@ -49,7 +49,7 @@ def for_turn(job: Job, turn: Turn, node: str, now: int) -> tuple[Alert, ...]:
     if turn is Turn.HIT and job.incident is not None:
         return (_cause_alert(job, incidents.cause(job.incident), node, now),)
     if turn is Turn.SURVIVED:
-        return _survived(job, node, now)
+        return (_survived(job, node, now),)
     return ()
 
 
@@ -59,7 +59,7 @@ def _started(job: Job, node: str) -> Alert:
 
 def _ended(job: Job, node: str) -> tuple[Alert, ...]:
     at = job.ended_at or job.started_at
-    root = incidents.cause(job.incident) if job.incident is not None else None
+    root = incidents.cause(job.incident) if job.incident is not None and incidents.rooted(job.incident) else None
     end = _alert(job, TYPE_OF_END[job.state], node, at, message=_end_message(job), root=root)
     end = replace(end, severity=_end_severity(job, end.severity), title=_end_title(job, end.title))
     told_already = job.incident is not None and job.incident.told
@@ -118,14 +118,12 @@ def _cause_alert(job: Job, root: LogFinding, node: str, at: int) -> Alert:
     return _alert(job, alert_type, node, at, message=f"{job.name} {CAUSES[root.kind]}.", root=root)
 
 
-def _survived(job: Job, node: str, now: int) -> tuple[Alert, ...]:
-    if len(job.survived_at) != SURVIVALS_PER_HOUR:
-        return ()
+def _survived(job: Job, node: str, now: int) -> Alert:
     alert = _alert(
         job, AlertType.GPU_OOM, node, now, extra={"survived": "repeatedly"},
         message=f"{job.name} ran out of GPU memory {len(job.survived_at)} times within an hour and went on each time.",
     )
-    return (replace(alert, severity=Severity.WARNING, title="GPU out of memory, survived repeatedly"),)
+    return replace(alert, severity=Severity.WARNING, title="GPU out of memory, survived repeatedly")
 
 
 def _alert(

@@ -20,7 +20,7 @@ from agent.core.facts import (
     TrainingSeen,
 )
 from agent.core.job import Exit, Incident, Job, JobState, Process, mint
-from agent.core.outcome import Outcome, by_cause, judge
+from agent.core.outcome import Outcome, by_cause, goes_on_with, judge
 from agent.core.ports import LogReading
 
 REPORT_WAIT = 2 * SECOND
@@ -43,6 +43,7 @@ class Turn(StrEnum):
     HIT = "hit"
     """An out-of-memory error that was not survived, though the process lives on."""
     SURVIVED = "survived"
+    """Out-of-memory errors were survived again and again."""
 
 
 def log_key(file: str, offset: int) -> str:
@@ -90,7 +91,8 @@ def observe(job: Job, event: Event) -> Job:
     if isinstance(fact, LogFinding):
         return _observe_finding(job, fact, event.at)
     if isinstance(fact, TrainingSeen):
-        return progressed(replace(job, file=fact.file, completed_at=None), fact.progress, event.at)
+        begun = replace(job, file=fact.file, completed_at=None, incident=_restarted(job.incident, fact.progress))
+        return progressed(begun, fact.progress, event.at)
     if isinstance(fact, ProcessEnded):
         return _observe_end(job, fact)
     return job
@@ -124,6 +126,8 @@ def conclude(job: Job, now: int, *, log_read: bool) -> tuple[Job, Turn | None]:
         return _conclude_exit(job, job.exit, now, log_read=log_read)
     if job.incident is not None:
         return _conclude_incident(job, job.incident, now)
+    if job.survived_at and (told := _told_if_many(job, now))[1] is not None:
+        return told
     if job.process is None and job.completed_at is not None and now >= job.completed_at + SETTLE:
         return _end(job, Outcome(JobState.COMPLETED), job.completed_at), Turn.ENDED
     return job, None
@@ -143,17 +147,41 @@ def wake_at(job: Job, now: int) -> int | None:
 
 def _observe_finding(job: Job, finding: LogFinding, at: int) -> Job:
     job = replace(job, file=finding.file)
-    before = job.progress.step
+    before = job.progress
     if finding.progress is not None:
         job = progressed(job, finding.progress, at)
-        before = finding.progress.step if finding.progress.step is not None else before
+        before = finding.progress if finding.progress.step is not None else before
     if finding.kind is FindingKind.COMPLETED:
         return replace(job, completed_at=at)
     if finding.kind is FindingKind.STARTED:
         return replace(job, completed_at=None)
     if finding.kind is FindingKind.NAN_LOSS and finding.role is Role.ROOT:
         job = replace(job, loss_watch=loss_watch.told(job.loss_watch, finding))
+    if job.incident is not None and incidents.opens(finding):
+        job = _closed(job, job.incident, finding, before, at)
+    if finding.facts.get("skipped"):
+        job = _count_survival(job, at)
     return replace(job, incident=incidents.add(job.incident, finding, at, before))
+
+
+def _closed(job: Job, incident: Incident, finding: LogFinding, before: Progress, at: int) -> Job:
+    """Close what a new error, by the progress shown before it, proves to have been survived, or not to be its cause."""
+    gap = finding.offset - incident.findings[0].offset
+    apart = at > incident.opened_at + incidents.TOGETHER or gap > incidents.BUFFERED
+    if incidents.survived(incident, before, apart=apart):
+        return _survive(job, incident, at)
+    if not incidents.lived_on(incident, before, apart=apart):
+        return job
+    # Whoever stops a run whose loss is no number stops it for that.
+    stopped = finding.kind is FindingKind.CANCELLED and incidents.cause(incident).kind is FindingKind.NAN_LOSS
+    return job if stopped else replace(job, incident=None)
+
+
+def _restarted(incident: Incident | None, shown: Progress) -> Incident | None:
+    """After an error a program may begin again, with a smaller batch: what counts are the steps from there."""
+    if incident is None or shown.step is None or shown.step >= (incident.opened_step or 0):
+        return incident
+    return replace(incident, opened_step=shown.step, opened_epoch=shown.epoch)
 
 
 def _observe_end(job: Job, ended: ProcessEnded) -> Job:
@@ -172,31 +200,53 @@ def _conclude_exit(job: Job, end: Exit, now: int, *, log_read: bool) -> tuple[Jo
         return job, None
     if job.log is not None and not log_read and now < end.at + LOG_WAIT:
         return job, None
-    incident = job.incident
-    if incident is not None and incidents.survived(incident, job.progress.step):
+    if job.incident is not None and incidents.survived(job.incident, job.progress, apart=_apart(job, job.incident)):
         job = replace(job, incident=None)
     return _end(job, judge(job, end), end.at), Turn.ENDED
 
 
 def _conclude_incident(job: Job, incident: Incident, now: int) -> tuple[Job, Turn | None]:
-    if incidents.survived(incident, job.progress.step):
-        return _survive(job, incident, now)
-    waited = now - incident.opened_at
-    over = waited >= incidents.WINDOW or (incidents.is_final(incident) and waited >= FINAL_SETTLE)
-    if not over:
+    apart = _apart(job, incident)
+    if incidents.survived(incident, job.progress, apart=apart):
+        return _told_if_many(_survive(job, incident, now), now)
+    waited, final = now - incident.opened_at, incidents.is_final(incident)
+    if waited < (FINAL_SETTLE if final else incidents.WINDOW):
         return job, None
+    if not incidents.rooted(incident):
+        return replace(job, incident=None), None
+    root = incidents.cause(incident)
+    if not final and goes_on_with(incident):
+        return job, None
+    if incidents.lived_on(incident, job.progress, apart=apart):
+        return replace(job, incident=None), None
     if job.process is None:
-        return _end(job, by_cause(incident, verified=incidents.is_final(incident)), now), Turn.ENDED
-    hit = incidents.cause(incident).kind is FindingKind.GPU_OOM and not incident.told
-    return (replace(job, incident=replace(incident, told=True)), Turn.HIT) if hit else (job, None)
-
-
-def _survive(job: Job, incident: Incident, now: int) -> tuple[Job, Turn | None]:
-    job = replace(job, incident=None)
-    if incidents.cause(incident).kind is not FindingKind.GPU_OOM:
+        return _end(job, by_cause(incident, verified=final), now), Turn.ENDED
+    if root.kind is not FindingKind.GPU_OOM or incident.told:
         return job, None
-    recent = (*(at for at in job.survived_at if at > now - HOUR), now)
-    return replace(job, survived_at=recent), Turn.SURVIVED
+    return replace(job, incident=replace(incident, told=True)), Turn.HIT
+
+
+def _apart(job: Job, incident: Incident) -> bool:
+    """Whether the progress that is known was noticed clearly after the error."""
+    return job.progress_at is not None and job.progress_at > incident.opened_at + incidents.TOGETHER
+
+
+def _survive(job: Job, incident: Incident, at: int) -> Job:
+    job = replace(job, incident=None)
+    counts = incidents.rooted(incident) and incidents.cause(incident).kind is FindingKind.GPU_OOM
+    return _count_survival(job, at) if counts else job
+
+
+def _count_survival(job: Job, at: int) -> Job:
+    return replace(job, survived_at=(*(known for known in job.survived_at if known > at - HOUR), at))
+
+
+def _told_if_many(job: Job, now: int) -> tuple[Job, Turn | None]:
+    """Say once an hour that errors are survived again and again."""
+    told = job.survivals_told_at is not None and job.survivals_told_at > now - HOUR
+    if told or sum(at > now - HOUR for at in job.survived_at) < SURVIVALS_PER_HOUR:
+        return job, None
+    return replace(job, survivals_told_at=now), Turn.SURVIVED
 
 
 def _end(job: Job, outcome: Outcome, at: int) -> Job:

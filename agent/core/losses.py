@@ -29,10 +29,8 @@ _COLUMNS = re.compile(
     r"(?P<losses>(?:nan|inf|\d[\d.e+-]{0,20})(?:\s+(?:nan|inf|\d[\d.e+-]{0,20})){1,5}) "
 )
 """Ultralytics: epoch, memory, then a column for each loss."""
-_PLACE = re.compile(
-    r"(?P<bar>\d{1,15}/\d{1,15}) \[|\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(?P<step>\d[\d,/]{0,30})",
-    re.IGNORECASE,
-)
+_BAR = re.compile(r"(\d{1,15}/\d{1,15}) \[")
+_STEP = re.compile(r"\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(\d[\d,/]{0,30})", re.IGNORECASE)
 
 
 class Number(Enum):
@@ -85,7 +83,7 @@ class Records:
 
 
 def _place(text: str) -> str | None:
-    found = None
-    for match in _PLACE.finditer(text):
-        found = match["bar"] or match["step"]
-    return found
+    """Which step a record is about: its last bar's, or the first that it names."""
+    bars = _BAR.findall(text)
+    step = _STEP.search(text)
+    return bars[-1] if bars else step[1] if step else None

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_STATE, _START, _EXIT = 0, 19, 49
-"""Places of fields 3, 22 and 52 of proc_pid_stat(5), counted after the name, which may itself hold blanks."""
+_STATE, _PARENT, _GROUP, _SESSION, _FLAGS, _START, _EXIT = 0, 1, 2, 3, 6, 19, 49
+"""Places of fields 3 to 6, 9, 22 and 52 of proc_pid_stat(5), counted after the name, which may itself hold blanks."""
+_KERNEL_THREAD = 0x0020_0000
+"""PF_KTHREAD of linux/sched.h."""
 
 _SIGNALED = 128
 """What a shell adds to the number of the signal that ended a process."""
@@ -26,19 +28,37 @@ class ProcStat:
     start_ticks: int
     wait_status: int
     """As waitpid gives it, of a zombie; 0 for those who may not see it."""
+    name: str = ""
+    """The program's, cut by the kernel to 15 bytes; a program may change it."""
+    parent: int = 0
+    group: int = 0
+    """The process group: a pipeline of a shell is one."""
+    session: int = 0
+    kernel: bool = False
+    """Whether it is a thread of the kernel."""
 
     @property
     def ended(self) -> bool:
         """Whether the process has ended and at most awaits its parent."""
         return self.state in "ZXx"
 
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits without being interruptible: who reads its memory then may wait as long."""
+        return self.state == "D"
+
 
 def parse(line: str) -> ProcStat:
     """Read one line. Raises ValueError where it is none."""
-    fields = line[line.rindex(")") + 1 :].split()
+    end = line.rindex(")")
+    fields = line[end + 1 :].split()
     if len(fields) <= _EXIT:
         raise ValueError(f"expected at least {_EXIT + 1} fields after the name, found {len(fields)}")
-    return ProcStat(fields[_STATE], int(fields[_START]), int(fields[_EXIT]))
+    return ProcStat(
+        fields[_STATE], int(fields[_START]), int(fields[_EXIT]), name=line[line.find("(") + 1 : end],
+        parent=int(fields[_PARENT]), group=int(fields[_GROUP]), session=int(fields[_SESSION]),
+        kernel=bool(int(fields[_FLAGS]) & _KERNEL_THREAD),
+    )  # fmt: skip
 
 
 def exit_code(wait_status: int) -> tuple[int, str | None]:

@@ -107,11 +107,11 @@ class Table:
         """Read a cleaned line by the first pattern that matches. One that has not `ended` may be cut in a number."""
         lower = text.lower()
         hinted = {number for hint, number in self.hints if hint in lower}
-        for number in sorted(hinted.union(self.unhinted)):
-            pattern = self.patterns[number]
+        patterns = [self.patterns[number] for number in sorted(hinted.union(self.unhinted))]
+        for pattern in patterns:
             match = pattern.last(text) if ended or pattern.unended else None
             if match is not None:
-                return _found(pattern, match, text)
+                return _with_activity_behind(_found(pattern, match, text), patterns, text[match.end() :])
         return None
 
 
@@ -195,6 +195,14 @@ def _found(pattern: Pattern, match: re.Match[str], text: str) -> Found:
         return Found(NOTHING, activity=pattern.activity)
     activity = None if pattern.weak else Activity.TRAINING
     return Found(_numbers(pattern, match, text), pattern.weak, pattern.stepless, activity)
+
+
+def _with_activity_behind(found: Found, patterns: Iterable[Pattern], rest: str) -> Found:
+    """What stands behind a bar, glued to it, is newer than the bar."""
+    if not found.trains:
+        return found
+    told = (pattern.activity for pattern in patterns if pattern.activity is not None and pattern.last(rest) is not None)
+    return replace(found, activity=next(told, found.activity))
 
 
 def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:

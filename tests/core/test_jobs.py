@@ -1,5 +1,6 @@
 """The life of a job, from evidence to its end."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -170,9 +171,10 @@ def test_a_process_that_vanishes_is_judged_by_its_log(numbers, state, reason):
 
 def test_an_error_that_the_program_survives_ends_nothing():
     book = Book(seen(step=10), finding(progress=Progress(step=10, total=100)))
-    assert book.at(NOW + SECOND, step=12, total=100)[-1] is Turn.SURVIVED
-    assert book.at(NOW + 10 * MINUTE, step=13, total=100)[-1] is Turn.SURVIVED
-    assert book.running
+    assert book.at(NOW + SECOND, step=12, total=100) == [Turn.STARTED]
+    assert book.at(NOW + 10 * MINUTE, step=13, total=100) == [Turn.STARTED]
+    (job,) = book.running.values()
+    assert (job.incident, job.survived_at) == (None, (NOW + SECOND,))
 
 
 def test_three_survivals_within_an_hour_are_a_warning():
@@ -184,6 +186,73 @@ def test_three_survivals_within_an_hour_are_a_warning():
     assert [(a.type, a.severity) for a in alerts if a.type is AlertType.GPU_OOM] == [
         (AlertType.GPU_OOM, Severity.WARNING)
     ]
+
+
+def test_survivals_that_are_read_at_once_are_counted_one_by_one():
+    book = Book(seen(step=0))
+    for n in range(1, 6):
+        book.tell(finding(offset=n, text=f"oom {n}", progress=Progress(step=10 * n)))
+    assert book.at(NOW + SECOND, step=60, total=None).count(Turn.SURVIVED) == 1
+    (job,) = book.running.values()
+    assert len(job.survived_at) == 5
+    assert book.at(NOW + MINUTE, step=70, total=None).count(Turn.SURVIVED) == 1
+
+
+def test_an_error_that_was_survived_is_not_the_cause_of_a_later_end():
+    book = Book(
+        seen(step=0),
+        finding(progress=Progress(step=100)),
+        finding(kind=FindingKind.CRASH, text="boom", offset=900, progress=Progress(step=500), final=True),
+    )
+    book.at(NOW + FINAL_SETTLE)
+    assert (book.job.reason, book.job.error) == ("crash", "boom")
+
+
+def test_a_write_that_failed_is_not_the_cause_of_a_later_end():
+    book = Book(
+        seen(step=0),
+        finding(kind=FindingKind.DISK_FULL, text="full", progress=Progress(step=100)),
+        finding(kind=FindingKind.CRASH, text="boom", offset=900, progress=Progress(step=500), final=True),
+    )
+    book.at(NOW + FINAL_SETTLE)
+    assert book.job.reason == "crash"
+
+
+def test_a_program_that_begins_again_with_a_smaller_batch_has_survived():
+    book = Book(started(), seen(step=50), finding(progress=Progress(step=50, total=100)))
+    book.tell(seen(offset=300, step=0, total=200), NOW + SECOND)
+    book.at(NOW + 2 * SECOND, step=3, total=200)
+    (job,) = book.running.values()
+    assert (job.incident, len(job.survived_at)) == (None, 1)
+
+
+def test_an_uncaught_error_is_not_survived_by_steps_that_come_with_it():
+    book = Book(seen(step=10), finding(facts={"uncaught": True}, progress=Progress(step=10, total=100)))
+    book.at(NOW + SECOND, step=30, total=100)
+    assert Turn.ENDED in book.at(NOW + WINDOW)
+
+
+def test_a_run_goes_on_with_a_loss_that_is_no_number():
+    nan = finding(kind=FindingKind.NAN_LOSS, text="loss nan", severity=Severity.WARNING)
+    book = Book(seen(step=10), nan)
+    assert book.at(NOW + 2 * WINDOW, step=20, total=100, loss=math.nan) == [Turn.STARTED]
+    book.tell(finding(kind=FindingKind.CANCELLED, text="^C", offset=900, final=True), NOW + 3 * WINDOW)
+    book.at(NOW + 3 * WINDOW + FINAL_SETTLE)
+    assert (book.job.state, book.job.reason) == (JobState.CANCELLED, "nan_loss")
+
+
+@pytest.mark.parametrize("root", [{"kind": FindingKind.NAN_LOSS}, {"kind": FindingKind.CRASH, "doubt": 2}])
+def test_what_does_not_end_a_program_leaves_its_exit_code_the_last_word(root):
+    book = Book(started(), seen(step=100), finding(**root), ended(NOW, 0))
+    book.at(NOW)
+    assert (book.job.state, book.job.reason) == (JobState.COMPLETED, None)
+
+
+def test_a_skipped_batch_alone_ends_nothing():
+    book = Book(seen(step=10), finding(role=Role.SURVIVABLE, facts={"skipped": True}))
+    assert book.at(NOW + WINDOW) == [Turn.STARTED]
+    (job,) = book.running.values()
+    assert (job.incident, len(job.survived_at)) == (None, 1)
 
 
 def test_a_job_known_by_its_log_ends_a_minute_after_an_error_that_nothing_follows():

@@ -8,6 +8,17 @@ LINE = "812 (python) x) {state} 1 812 812 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 199697
 def test_a_name_with_blanks_and_brackets_moves_nothing():
     found = procstat.parse(LINE.format(state="S", status=0))
     assert (found.state, found.start_ticks, found.ended) == ("S", 199697, False)
+    assert (found.name, found.parent, found.group, found.session) == ("python) x", 1, 812, 812)
+    assert not found.kernel
+
+
+def test_threads_of_the_kernel_are_told_apart():
+    assert procstat.parse("2 (kthreadd) S 0 0 0 0 -1 2129984" + " 0" * 43).kernel
+
+
+def test_who_waits_without_being_interruptible_is_blocked():
+    assert procstat.parse(LINE.format(state="D", status=0)).blocked
+    assert not procstat.parse(LINE.format(state="S", status=0)).blocked
 
 
 @pytest.mark.parametrize(("state", "ended"), [("R", False), ("D", False), ("T", False), ("Z", True), ("X", True)])
