@@ -2,9 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
-from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import click
 
@@ -16,16 +14,9 @@ from agent.config.errors import ConfigError
 from agent.core import handoff, procstat
 from agent.core.facts import ProcessEnded, ProcessStarted
 from agent.core.handoff import BadHandoff, Handoff
+from agent.core.launchers import script_name
 
 NS_PER_MS = 1_000_000
-SCRIPTS = (".py", ".sh", ".bash", ".ipynb", ".jl", ".pl", ".r", ".lua")
-"""Endings by which the script is found among a launcher's arguments."""
-RUN_MODULES = ("python", "ipython", "torchrun", "accelerate", "deepspeed")
-"""Programs that take the name of a module after `-m`."""
-LAUNCHER_MODULES = frozenset({
-    "torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch", "deepspeed.launcher.runner",
-})
-"""Modules that only start the script named after them."""
 
 
 @click.command(
@@ -62,19 +53,6 @@ def exec_command(ctx: click.Context, name: str | None, log: Path | None, command
     report.ended(status, ended_at)
     run.finish()
     ctx.exit(procstat.exit_code(status)[0])
-
-
-def script_name(command: Sequence[str]) -> str:
-    """Name what is run, without its arguments, in which secrets may be: `python train.py --key k` is `train.py`."""
-    program = PurePath(command[0]).name
-    for before, word in pairwise(command):
-        if before == "-c":
-            break
-        if before == "-m" and program.startswith(RUN_MODULES) and word not in LAUNCHER_MODULES:
-            return word
-        if word.lower().endswith(SCRIPTS) and not word.startswith("-") and "=" not in word:
-            return PurePath(word).name
-    return program
 
 
 class _Report:

@@ -8,11 +8,9 @@ import signal
 import subprocess
 import sys
 import termios
-from pathlib import Path
 
 import pytest
 
-from agent.cli.exec import script_name
 from agent.core import handoff
 from agent.core.facts import ProcessEnded, ProcessStarted
 from agent.sources import proc
@@ -322,23 +320,3 @@ def test_a_key_press_interrupts_the_command_once(start, tmp_path, terminal, logg
     os.write(ours, b"\x03")
     assert b"once" in read_until(ours, b"ce\r\n")
     assert process.wait(PATIENCE) == 0
-
-
-@pytest.mark.parametrize(
-    ("command", "name"),
-    [
-        ("python train.py --key k", "train.py"),
-        ("/usr/bin/python3.11 -u /home/u/src/train.py", "train.py"),
-        ("python -m pkg.train --lr 1", "pkg.train"),
-        ("python -m torch.distributed.run --nproc-per-node 8 train.py", "train.py"),
-        ("torchrun --nproc-per-node 8 finetune.py cfg.yaml", "finetune.py"),
-        ("env KEY=secret.py bash -x run.sh", "run.sh"),
-        ("./run.sh", "run.sh"),
-        ("python -c print(1).py", "python"),
-        ("sh -c train.sh", "sh"),
-        ("/opt/bin/trainer -m secret --config=conf.py", "trainer"),
-    ],
-)
-def test_only_the_scripts_name_is_told(command, name):
-    assert script_name(command.split()) == name
-    assert not Path(name).is_absolute()
