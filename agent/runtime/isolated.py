@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import agent
 from agent.core.clock import Clock, Instant
 from agent.core.model import Json
 from agent.core.ports import Reading, Unavailable
@@ -173,6 +172,7 @@ class Child:
     def _last_words(self) -> str:
         self._ends_within(END_WITHIN)
         status = self._process.poll()
+        event(_log, logging.ERROR, "a child ended", source=self._name, words=strip_controls(self._words))
         words = strip_controls(self._words.strip().rpartition("\n")[2])
         return f"the child of {self._name} ended" + (f" ({status})" if status else "") + (f": {words}" if words else "")
 
@@ -243,9 +243,6 @@ class Isolated:
     def _reading(self, answer: Mapping[str, Json]) -> Reading:
         if "unavailable" in answer:
             raise Unavailable(str(answer["unavailable"]))
-        if "error" in answer:
-            event(_log, logging.ERROR, "a source in a child failed", source=self.name, trace=answer.get("trace"))
-            raise ChildFailed(str(answer["error"]))
         try:
             return from_json(answer["reading"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -265,6 +262,6 @@ class Isolated:
 
 def _environ() -> dict[str, str]:
     """The parent's environment, with the place that this package was imported from."""
-    root = str(Path(agent.__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}

@@ -1,6 +1,7 @@
 """The child's side of `isolated`: build one source, then answer one request a line until the parent is gone.
 
-Imports nothing that its source does not need: every such process costs memory on a training node.
+Imports nothing that its source does not need: every such process costs memory on a training node. A fault of the source
+ends the child with its traceback, which is what the parent tells of.
 """
 
 import importlib
@@ -8,17 +9,12 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 
 from agent.core.clock import Instant
 from agent.core.model import Json
 from agent.core.ports import Consuming, Source, Unavailable
 from agent.runtime.reading_json import to_json
-
-TRACE_LENGTH = 2_000
-"""Characters of a traceback that are passed on, from its end."""
-
 
 class Outside:
     """What a source in a child may use of the parent: its wishes, renewed with each request, and a word back."""
@@ -57,9 +53,6 @@ def _answer(source: Source, outside: Outside, request: Mapping[str, Json]) -> di
         return _act(source, outside, request)
     except Unavailable as absence:
         return {"unavailable": str(absence)}
-    except Exception as error:  # noqa: BLE001 - told to the parent, whose worker handles every failure of a source
-        trace = "".join(traceback.format_exception(error))[-TRACE_LENGTH:]
-        return {"error": f"{type(error).__name__}: {error}", "trace": trace}
 
 
 def _act(source: Source, outside: Outside, request: Mapping[str, Json]) -> dict[str, Json]:

@@ -126,7 +126,7 @@ def test_a_bug_of_the_source_is_told_and_the_child_replaced(parents):
 
 
 def test_a_source_that_cannot_be_built_says_why(parents):
-    with pytest.raises(ChildFailed, match="RuntimeError: cannot be built"):
+    with pytest.raises(ChildFailed, match=r"ended \(1\): RuntimeError: cannot be built"):
         parents("broken").look()
 
 
