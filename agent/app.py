@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from agent import remote
 from agent.config.load import Loaded
 from agent.config.schema import Schema
 from agent.config.settings import JobTable
@@ -34,6 +35,7 @@ from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.notifier import Compose, Outlet
 from agent.runtime.records import Showing
+from agent.runtime.remote_disks import RemoteDisks
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
@@ -41,6 +43,7 @@ from agent.sources.exits import ExitSource
 from agent.sources.logs.settings import remarks as log_remarks
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.logs.watcher import LogSource
+from agent.sources.mounts import Reach
 from agent.sources.spool import SpoolSource
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ def schema() -> Schema:
         sources={"disk": DiskConfig, "logs": LogsConfig},
         channel_types=channel_types(),
         channel_config=lambda kind: _channel_module(kind).Config,
+        may_touch=Reach().file,
     )
 
 
@@ -176,12 +180,27 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
-    chosen = {"disk": (disk, loaded.state_dir) if disk.enabled else None, "logs": logs if logs.enabled else None}
+    chosen = {
+        "disk": (disk, loaded.state_dir) if disk.enabled else None,
+        RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
+        "logs": logs if logs.enabled else None,
+    }
     return always | {name: settings for name, settings in chosen.items() if settings is not None}
 
 
-def source(name: str, loaded: Loaded, board: Board, ring: Callable[[], None]) -> Source:
+def remote_log_settings(loaded: Loaded, board: Board) -> Mapping[str, object]:
+    """The log sources of mounts that may hang, as many as are needed now, by name."""
+    logs = _logs(loaded)
+    return dict.fromkeys(remote.log_mounts(logs, board), logs)
+
+
+def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable[[], None]) -> Source:
     """Build one source. `ring` wakes it."""
+    if name == RemoteDisks.name:
+        disk = loaded.settings.source("disk", DiskConfig)
+        return RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval)
+    if name.startswith(remote.LOGS):
+        return remote.log_source(name, _logs(loaded), board, clock)
     if name == "spool":
         return SpoolSource(loaded.spool_dir, ring)
     if name == "exits":
@@ -236,5 +255,6 @@ def _recipient(name: str, config: "CommonConfig") -> Recipient:
 
 def _disk_limits(disk: DiskConfig) -> DiskLimits:
     return DiskLimits(
-        disk.warn_percent, disk.critical_percent, disk.clear_margin, disk.inodes, for_ms=round(disk.for_ * SECOND)
+        disk.warn_percent, disk.critical_percent, disk.clear_margin, disk.inodes, disk.forecast,
+        for_ms=round(disk.for_ * SECOND),
     )

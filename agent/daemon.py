@@ -47,6 +47,8 @@ EVALUATOR_ALIVE = 30.0
 """Seconds without a finished round after which the watchdog is fed no more."""
 SECRETS_CHECKED_EVERY = 5.0
 """Seconds between two looks at the files that hold secrets."""
+MOUNTS_CHECKED_EVERY = 5.0
+"""Seconds between two looks at which mounts hold logs."""
 STATUS_EVERY = 10.0
 """Seconds between two status lines for systemd, unless its watchdog wants to be fed more often."""
 CLOCK_JUMP = 60 * SECOND
@@ -140,6 +142,7 @@ class Daemon:
         self._roster = Roster(self._parts, self._board, self._clock, self._place.environ)
         self._status_due = Timer(min(STATUS_EVERY, self._service.watchdog_interval or STATUS_EVERY))
         self._secrets_due = Timer(SECRETS_CHECKED_EVERY)
+        self._mounts_due = Timer(MOUNTS_CHECKED_EVERY)
         self._secret_stamps = _stamps(self._loaded)
 
     def _start(self) -> None:
@@ -176,6 +179,8 @@ class Daemon:
             self._greet()
         self._supervisor.tick(now)
         self._roster.renew_stuck(self._loaded)
+        if self._mounts_due(now.monotonic):
+            self._roster.follow_mounts(self._loaded)
         jump = (now.wall - before.wall) - (now.monotonic - before.monotonic) * SECOND
         if abs(jump) > CLOCK_JUMP:
             self._metrics.clock_jumped()

@@ -47,6 +47,12 @@ class Bells:
         if bell is not None:
             bell.ring()
 
+    def ring_all(self, *beginnings: str) -> None:
+        """Wake every part whose name begins like one of these."""
+        for name in list(self._bells):
+            if name.startswith(beginnings):
+                self.ring(name)
+
     def ringer(self, name: str) -> Callable[[], None]:
         """The function that wakes a part, also one that starts later."""
         return lambda: self.ring(name)
@@ -137,8 +143,7 @@ class Parts:
             self.announce([delivery.channel])
 
     def _wake_sources(self) -> None:
-        for name in ("logs", "exits"):
-            self.bells.ring(name)
+        self.bells.ring_all("logs", "exits")
 
 
 class _OnThread:

@@ -31,6 +31,10 @@ class Roster:
         self._adopt_channels(loaded)
         self._adopt_sources(loaded)
 
+    def follow_mounts(self, loaded: Loaded) -> None:
+        """Look after logs on mounts that may hang: jobs come and go, and so do mounts."""
+        self._adopt_sources(loaded)
+
     def renew_stuck(self, loaded: Loaded) -> None:
         """Replace a notifier that hangs in a send, once; a second time its channel stays as it is, and is reported."""
         for name in self._parts.supervisor.stuck:
@@ -58,14 +62,15 @@ class Roster:
         self._parts.add_notifier(outlet, app.composer(name, loaded, redactor, self._environ))
 
     def _adopt_sources(self, loaded: Loaded) -> None:
-        wanted = app.source_settings(loaded)
+        wanted = {**app.source_settings(loaded), **app.remote_log_settings(loaded, self._board)}
         for name in [name for name, settings in self._sources.items() if wanted.get(name) != settings]:
             self._parts.supervisor.remove(name)
             del self._sources[name]
         fresh = wanted.keys() - self._sources.keys()
         for name in fresh:
             self._sources[name] = wanted[name]
-            self._parts.add_source(app.source(name, loaded, self._board, self._parts.bells.ringer(name)))
+            ring = self._parts.bells.ringer(name)
+            self._parts.add_source(app.source(name, loaded, self._board, self._clock, ring))
 
 
 def _channel_settings(name: str, loaded: Loaded) -> object:

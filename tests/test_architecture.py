@@ -60,7 +60,7 @@ ONLY = {
 }
 """Libraries that belong to one place, so that what needs none of them stays small and quick to start."""
 
-MEASURES_DISKS = {"sources/disk.py", "store/"}
+MEASURES_DISKS = {"sources/filesystem.py", "store/"}
 """A look at a file system may hang: one source does it; the store looks at its own disk for the reserve."""
 
 CATCHES_BROADLY = {"runtime/worker.py"}

@@ -112,7 +112,7 @@ def _device(path: Path) -> int:
 def _watched_folders(loaded: Loaded) -> list[Path]:
     """Return the folders that exist in front of the first wildcard of each log glob."""
     fixed = (_fixed_part(glob) for glob in _log_globs(loaded))
-    return sorted({folder for folder in fixed if folder.is_dir()})
+    return sorted({folder for folder in fixed if loaded.may_touch(str(folder)) and folder.is_dir()})
 
 
 def _log_globs(loaded: Loaded) -> list[str]:

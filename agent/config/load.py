@@ -3,7 +3,7 @@
 This is the only way to settings. Whoever needs one is given the value; nobody looks settings up later.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Loaded:
     """The files that hold secrets, each with the names of the channels to rebuild when it changes."""
     warnings: tuple[str, ...]
     config_path: Path | None
+    may_touch: Callable[[str], bool] = field(default=lambda _: True, repr=False, compare=False)
+    """As in `Schema`."""
 
     @property
     def state_dir(self) -> Path:
@@ -70,7 +72,7 @@ def load(*, config: Path | None, state_dir: Path | None, environ: Mapping[str, s
     shape = Shape(base, _channel_models(layers, schema))
     layers = [typed(layer, shape) if layer.name == ENVIRONMENT else layer for layer in layers]
     resolved = secrets.Resolution(layers, shape, environ)
-    settings = _validate(base, resolved, shape)
+    settings = _validate(base, resolved, shape, schema.may_touch)
     return Loaded(
         settings=settings,
         layers=resolved.layers,
@@ -80,6 +82,7 @@ def load(*, config: Path | None, state_dir: Path | None, environ: Mapping[str, s
         secret_files=secrets.watched(resolved.found, tuple(settings.channels)),
         warnings=stray_variables(environ, tuple(Settings.model_fields)),
         config_path=path,
+        may_touch=schema.may_touch,
     )
 
 
@@ -140,7 +143,9 @@ class _LayerSource(PydanticBaseSettingsSource):
         return self._values
 
 
-def _validate(base: type[Settings], resolved: secrets.Resolution, shape: Shape) -> Settings:
+def _validate(
+    base: type[Settings], resolved: secrets.Resolution, shape: Shape, may_touch: Callable[[str], bool]
+) -> Settings:
     """Check the whole, and tell everything that is wrong at once."""
     if misplaced := [item for layer in resolved.layers for item in _no_tables(layer, layer.values, shape, ())]:
         raise _all((*resolved.problems, *misplaced))
@@ -150,7 +155,7 @@ def _validate(base: type[Settings], resolved: secrets.Resolution, shape: Shape) 
         told = {problem.key for problem in resolved.problems}
         faulty = faults.problems(error, resolved.layers, shape, resolved.values)
         raise _all((*resolved.problems, *(item for item in faulty if item.key not in told))) from None
-    wrong = (*resolved.problems, *_folders(settings, resolved.layers))
+    wrong = (*resolved.problems, *_folders(settings, resolved.layers, may_touch))
     if wrong:
         raise _all(wrong)
     return settings
@@ -185,7 +190,7 @@ def _merge(base: type[Settings], layers: Sequence[Layer]) -> Settings:
     return settings
 
 
-def _folders(settings: Settings, layers: Sequence[Layer]) -> Iterator[Problem]:
+def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[str], bool]) -> Iterator[Problem]:
     """Refuse a folder where log files are meant, since it would match nothing and say nothing."""
     logs = getattr(settings.sources, "logs", None)
     globs: list[tuple[KeyPath, str]] = [
@@ -193,6 +198,7 @@ def _folders(settings: Settings, layers: Sequence[Layer]) -> Iterator[Problem]:
     ]
     globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job)]
     for key, path in globs:
-        if Path(path).expanduser().is_dir():
+        place = Path(path).expanduser()
+        if may_touch(str(place)) and place.is_dir():
             expected = f'expected files, such as "{path.rstrip("/")}/*.log"'
             yield problem_at(layers, key, f'"{path}" is a directory; {expected}')

@@ -33,6 +33,8 @@ class Schema:
     channel_types: tuple[str, ...] = ()
     channel_config: Callable[[str], type[BaseModel]] = _no_channel
     """Returns the class of one channel type, importing it; raises KeyError for an unknown type."""
+    may_touch: Callable[[str], bool] = lambda _: True
+    """Whether a path can be looked at without the risk of waiting for ever, as on a dead network mount."""
 
     def settings_class(self) -> type[Settings]:
         """Derive the class that validates a configuration."""

@@ -1,37 +1,36 @@
-"""Rules about file systems: space and inodes. Readings in, conditions and their transitions out; measures nothing."""
+"""Rules about file systems: room, inodes, their trend, whether they can be written to, and whether they answer at all.
+
+Readings in, what is observed of each condition out; measures nothing.
+"""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.core import text
-from agent.core.clock import MINUTE
-from agent.core.conditions import ConditionState, Transition, level, step
-from agent.core.episodes import Condition
-from agent.core.model import AlertType, Sample
+from agent.core.clock import HOUR, MINUTE, SECOND
+from agent.core.conditions import MISSING, Observed, level
+from agent.core.disk import DiskReading, DiskTrouble
+from agent.core.disk_past import TREND_AT_LEAST, DiskPast, Room, follow, full_in
+from agent.core.episodes import Condition, Seen
+from agent.core.model import AlertType, Severity
 
 DISK_SPACE = "disk_space"
 INODES = "inodes"
+FILLING = "disk_filling"
+INODES_FILLING = "inodes_filling"
+READ_ONLY = "disk_readonly"
+IO_ERROR = "disk_io"
+UNRESPONSIVE = "stat_timeout"
 
-PREFIX = "filesystem_"
-_SPACE = frozenset({"size_bytes", "free_bytes", "avail_bytes"})
-"""The samples, without prefix, that a reading cannot do without."""
-
-
-@dataclass(frozen=True, slots=True)
-class DiskReading:
-    """One file system at one moment. Percentages are of what users may use, as `df` counts."""
-
-    mountpoint: str
-    device: str
-    fstype: str
-    used_percent: float
-    free_bytes: int
-    """What an ordinary user may still write; the part reserved for root is not in it."""
-    size_bytes: int
-    inodes_used_percent: float | None
-    """None where the file system makes inodes as it needs them."""
-    readonly: bool
+FORECASTS: tuple[tuple[Severity, float, float], ...] = (
+    (Severity.CRITICAL, 4 * 3_600, 0.20),
+    (Severity.WARNING, 24 * 3_600, 0.40),
+)
+"""Severity, seconds until full, and the share that is free at most (node_exporter's mixin)."""
+FORECAST_FOR = HOUR
+UNRESPONSIVE_AFTER = 15.0
+"""Seconds without an answer: three tries of five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,44 +41,110 @@ class DiskLimits:
     critical_percent: float = 97
     clear_margin: float = 3
     inodes: bool = True
+    forecast: bool = True
     for_ms: int = MINUTE
     keep_firing_ms: int = 2 * MINUTE
 
 
-def readings(samples: Iterable[Sample]) -> tuple[DiskReading, ...]:
-    """Put the disk source's samples together, one reading a file system; incomplete ones are left out."""
-    disks: dict[tuple[str, str, str], dict[str, float]] = {}
-    for sample in samples:
-        place = tuple(sample.labels.get(label, "") for label in ("mountpoint", "device", "fstype"))
-        if sample.name.startswith(PREFIX) and place[0]:
-            values = disks.setdefault((place[0], place[1], place[2]), {})
-            values[sample.name.removeprefix(PREFIX)] = sample.value
-    return tuple(_reading(*place, values) for place, values in disks.items() if values.keys() >= _SPACE)
+Firing = Callable[[str], Severity | None]
+"""At which severity the condition of a fingerprint fires now."""
 
 
-def advance(
-    states: Mapping[str, ConditionState], disks: Iterable[DiskReading], limits: DiskLimits, node: str, now: int
-) -> tuple[dict[str, ConditionState], list[tuple[Condition, Transition]]]:
-    """Step the conditions of every file system read, by fingerprint.
-
-    A file system that is not among the readings keeps its state, however long it stays away.
-    """
-    after, changes = dict(states), []
-    for disk in disks:
-        for rule, used in _measures(disk, limits):
-            condition = describe(disk, rule, used, limits, node)
-            key = condition.fingerprint
-            state = after.get(key, ConditionState())
-            current = state.severity if state.firing else None
-            seen = level(used, limits.warn_percent, limits.critical_percent, limits.clear_margin, current)
-            after[key], transition = step(state, seen, now, limits.for_ms, limits.keep_firing_ms)
-            if transition is not None:
-                changes.append((condition, transition))
-    return after, changes
+def past(known: Mapping[str, DiskPast], disks: Iterable[DiskReading], now: int) -> dict[str, DiskPast]:
+    """Take a look at every file system into its past, by mount point."""
+    return dict(known) | {
+        disk.mountpoint: follow(
+            known.get(disk.mountpoint, DiskPast()), Room(now, disk.free_bytes, disk.files_free), readonly=disk.readonly
+        )
+        for disk in disks
+    }
 
 
-def describe(disk: DiskReading, rule: str, used: float, limits: DiskLimits, node: str) -> Condition:
-    """Say how one file system stands: the texts of its alert. `used` is the rule's percentage."""
+def look(
+    disk: DiskReading, before: DiskPast, limits: DiskLimits, node: str, firing: Firing
+) -> Iterator[Seen]:
+    """Judge one file system that was measured."""
+    writable = not disk.readonly
+    if writable:  # what nobody can write to cannot fill up: it keeps the state it had
+        yield _room(disk, DISK_SPACE, disk.used_percent, before, limits, node, firing)
+        if limits.inodes and disk.inodes_used_percent is not None:
+            yield _room(disk, INODES, disk.inodes_used_percent, before, limits, node, firing)
+        if limits.forecast:
+            yield from _forecasts(disk, before, limits, node)
+    turned = disk.readonly and before.was_writable
+    message = f"{_named(disk)} was mounted read-only since it was first seen: nothing can be written to it any more."
+    advice = "The kernel does this after errors: look into its log, and save what can be read."
+    read_only = _condition(disk, READ_ONLY, f"Disk turned read-only: {disk.mountpoint}", message, node, advice)
+    yield Seen(read_only, Severity.CRITICAL if turned else None)
+    yield from _troubles(disk, DiskTrouble(disk.mountpoint, disk.device, disk.fstype), node)
+
+
+def look_at_trouble(trouble: DiskTrouble, node: str) -> Iterator[Seen]:
+    """Judge one file system that could not be measured. Its other conditions keep the state they had."""
+    yield from _troubles(trouble, trouble, node)
+
+
+def forecast(disk: DiskReading, before: DiskPast) -> float | None:
+    """Seconds until nobody can write to it any more, by its trend; None if it does not fill."""
+    return None if disk.readonly else full_in(before.rooms, disk.free_bytes)
+
+
+def _room(
+    disk: DiskReading, rule: str, used: float, before: DiskPast, limits: DiskLimits, node: str, firing: Firing
+) -> Seen:
+    condition = describe(disk, rule, used, limits, node, forecast(disk, before) if limits.forecast else None)
+    current = firing(condition.fingerprint)
+    seen = level(used, limits.warn_percent, limits.critical_percent, limits.clear_margin, current)
+    return Seen(condition, seen, keep_ms=limits.keep_firing_ms, for_ms=limits.for_ms)
+
+
+def _forecasts(disk: DiskReading, before: DiskPast, limits: DiskLimits, node: str) -> Iterator[Seen]:
+    free = 1 - disk.used_percent / 100
+    yield _filling(disk, FILLING, full_in(before.rooms, disk.free_bytes), free, before, limits, node)
+    if limits.inodes and disk.files:
+        left = full_in(before.rooms, disk.files_free, inodes=True)
+        yield _filling(disk, INODES_FILLING, left, disk.files_free / disk.files, before, limits, node)
+
+
+def _filling(
+    disk: DiskReading, rule: str, left: float | None, free: float, before: DiskPast, limits: DiskLimits, node: str
+) -> Seen:
+    what = "inodes" if rule == INODES_FILLING else "space"
+    when = text.duration(1000 * left) if left is not None else ""
+    message = f"{_named(disk)} has {free:.0%} of its {what} left; at the rate of the last hours it is full in {when}."
+    title = f"Disk fills up: {disk.mountpoint}"
+    condition = _condition(disk, rule, title, message, node, "Look for logs and checkpoints that nobody deletes.", left)
+    worst = next((bad for bad, within, most in FORECASTS if left is not None and left <= within and free < most), None)
+    unknown = left is None and not _long_enough(before)
+    observed: Observed = MISSING if unknown else worst
+    return Seen(condition, observed, keep_ms=limits.keep_firing_ms, for_ms=FORECAST_FOR)
+
+
+def _long_enough(before: DiskPast) -> bool:
+    return bool(before.rooms) and before.rooms[-1].at - before.rooms[0].at >= TREND_AT_LEAST
+
+
+def _troubles(disk: DiskReading | DiskTrouble, trouble: DiskTrouble, node: str) -> Iterator[Seen]:
+    silent = trouble.silent_for
+    waited = text.duration(1000 * silent) if silent is not None else ""
+    hangs = _condition(
+        disk, UNRESPONSIVE, f"Mount does not answer: {disk.mountpoint}",
+        f"{_named(disk)} has not answered for {waited}. Whatever reads or writes there hangs.", node,
+        "Look at the server behind it and at the network; processes that wait there cannot be killed until it answers.",
+    )  # fmt: skip
+    yield Seen(hangs, Severity.WARNING if silent is not None and silent >= UNRESPONSIVE_AFTER else None)
+    if silent is None:
+        fails = _condition(
+            disk, IO_ERROR, f"Disk error: {disk.mountpoint}", f"{_named(disk)} cannot be read: {trouble.error}.", node,
+            "Look into the kernel's log for the device; a stale network mount has to be mounted again.",
+        )  # fmt: skip
+        yield Seen(fails, Severity.CRITICAL if trouble.error is not None else None, for_ms=10 * SECOND)
+
+
+def describe(
+    disk: DiskReading, rule: str, used: float, limits: DiskLimits, node: str, full: float | None = None
+) -> Condition:
+    """Say how one file system stands: the texts of its alert. `used` is the rule's percentage, `full` in seconds."""
     # Rounded down, so that no message claims a limit that is not yet reached.
     percent = f"{math.floor(used)} %"
     room = f"{text.size(disk.free_bytes)} of {text.size(disk.size_bytes)} free"
@@ -89,40 +154,25 @@ def describe(disk: DiskReading, rule: str, used: float, limits: DiskLimits, node
         if rule == DISK_SPACE
         else (f"Inodes {percent} used: {disk.mountpoint}", "of the inodes used")
     )
+    soon = f" At the rate of the last hours it is full in {text.duration(1000 * full)}." if full is not None else ""
+    message = f"{_named(disk)}: {percent} {subject}, {room}; the limit is {passed:g} %.{soon}"
+    advice = None if rule == DISK_SPACE else "Many small files use up inodes; look for caches and old checkpoints."
+    return _condition(disk, rule, title, message, node, advice, full)
+
+
+def _condition(
+    disk: DiskReading | DiskTrouble, rule: str, title: str, message: str, node: str, advice: str | None = None,
+    full: float | None = None,
+) -> Condition:  # fmt: skip
     return Condition(
         type=AlertType.DISK_WARNING,
         identity={"node_id": node, "mountpoint": disk.mountpoint, "rule": rule},
         title=title,
-        message=f"{disk.mountpoint} ({disk.fstype} on {disk.device}): {percent} {subject}, {room}; "
-        f"the limit is {passed:g} %.",
-        disk={
-            "mountpoint": disk.mountpoint, "used_percent": round(disk.used_percent, 1), "free_bytes": disk.free_bytes,
-            "full_in_seconds": None,
-        },
-        advice=None if rule == DISK_SPACE else "Many small files use up inodes; look for caches and old checkpoints.",
+        message=message,
+        disk=disk.shown(full),
+        advice=advice,
     )
 
 
-def _reading(mountpoint: str, device: str, fstype: str, values: Mapping[str, float]) -> DiskReading:
-    used = values["size_bytes"] - values["free_bytes"]
-    return DiskReading(
-        mountpoint, device, fstype,
-        used_percent=_percent(used, used + values["avail_bytes"]) or 0.0,
-        free_bytes=int(values["avail_bytes"]),
-        size_bytes=int(values["size_bytes"]),
-        inodes_used_percent=_percent(values.get("files", 0) - values.get("files_free", 0), values.get("files", 0)),
-        readonly=values.get("readonly", 0) > 0,
-    )
-
-
-def _percent(part: float, whole: float) -> float | None:
-    return 100 * part / whole if whole > 0 else None
-
-
-def _measures(disk: DiskReading, limits: DiskLimits) -> Iterator[tuple[str, float]]:
-    """Yield the percentages to judge. What nobody can write to cannot fill up: it keeps the state it had."""
-    if disk.readonly:
-        return
-    yield DISK_SPACE, disk.used_percent
-    if limits.inodes and disk.inodes_used_percent is not None:
-        yield INODES, disk.inodes_used_percent
+def _named(disk: DiskReading | DiskTrouble) -> str:
+    return f"{disk.mountpoint} ({disk.fstype} on {disk.device})"

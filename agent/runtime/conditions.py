@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from agent.core import disk_rules, episodes, health_rules
+from agent.core import episodes, health_rules
 from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.codec import decode
-from agent.core.conditions import ConditionState, Phase, Transition
+from agent.core.conditions import MISSING, ConditionState, Phase, Transition
 from agent.core.disk_rules import DiskLimits
 from agent.core.episodes import Condition, Seen
 from agent.core.health_rules import SourceHealth
-from agent.core.model import ChannelState, Sample
+from agent.core.model import ChannelState
 from agent.core.policy.model import Recipient
 from agent.runtime.board import Board
 from agent.runtime.changes import RULE_PREFIX
+from agent.runtime.disk_conditions import DiskConditions
 from agent.runtime.health import Health
 from agent.store import backlog, ledger, meta
 from agent.store.database import Database
@@ -34,8 +35,9 @@ class Conditions:
         self._reserve_tried_at = 0
         self._space_seen_at = 0
         self._space_trouble: str | None = None
-        self._well_with: tuple[tuple[Sample, ...], DiskLimits | None, str] | None = None
-        """What there was to see of disks when no condition was anything but inactive; None while one is."""
+        self._disks = DiskConditions(board)
+        self._well = False
+        """Whether no condition was anything but inactive at the last round."""
         self._channels_seen: tuple[Mapping[str, ChannelState], Mapping[str, int]] = ({}, {})
         self._channels_version = -1
         self._channels_at = 0
@@ -49,18 +51,13 @@ class Conditions:
         others: Sequence[Seen] = (),
     ) -> list[tuple[Condition, Transition]]:
         """Judge what the board and the store show at `now`, and what `others` have seen; the states move on."""
-        seen = [*self._seen(now, node, recipients), *others]
-        disks = (self._board.samples_of("disk"), disk, node)
-        if self._well_with == disks and all(item.observed is None for item in seen):
-            return []  # as in nearly every round: all was well, and nothing has changed
+        disks = self._disks.seen(disk, node, now.wall, self.states, again=not self._well)
+        seen = [*self._seen(now, node, recipients), *disks, *others]
+        if self._well and all(item.observed is None or item.observed is MISSING for item in seen):
+            return []  # as in nearly every round: all was well, and is
         known = {mark: state for mark, state in self.states.items() if state.phase is not Phase.INACTIVE}
-        states, changes = episodes.advance(known, seen, now.wall)
-        if disk is not None:
-            states, more = disk_rules.advance(states, disk_rules.readings(disks[0]), disk, node, now.wall)
-            changes += more
-        self.states = states
-        well = all(state.phase is Phase.INACTIVE for state in states.values())
-        self._well_with = disks if well else None
+        self.states, changes = episodes.advance(known, seen, now.wall)
+        self._well = all(state.phase is Phase.INACTIVE for state in self.states.values())
         return changes
 
     def _seen(self, now: Instant, node: str, recipients: Sequence[Recipient]) -> list[Seen]:

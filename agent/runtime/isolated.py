@@ -58,6 +58,8 @@ class Isolation:
     interval: float
     deadline: float
     """Seconds for one look."""
+    one_stuck: bool = True
+    """Whether no other child is started while one that cannot be ended waits in the kernel."""
 
 
 class Child:
@@ -234,6 +236,8 @@ class Isolated:
 
     def _running(self, now: Instant) -> Child:
         if self._child is None:
+            if self.isolation.one_stuck and self.left:
+                raise Unavailable(f"the child of {self.name} waits in the kernel and cannot be ended")
             if now.monotonic < self._restart_at:
                 raise Unavailable(f"the child of {self.name} is started again shortly")
             self._child = Child(self.isolation, self._clock)

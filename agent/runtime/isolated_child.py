@@ -16,6 +16,7 @@ from agent.core.model import Json
 from agent.core.ports import Consuming, Source, Unavailable
 from agent.runtime.reading_json import to_json
 
+
 class Outside:
     """What a source in a child may use of the parent: its wishes, renewed with each request, and a word back."""
 

@@ -73,6 +73,8 @@ SAMPLES: Mapping[str, Entry] = {
     "filesystem_files": Entry(Kind.GAUGE, "Inodes of the file system.", _FILESYSTEM),
     "filesystem_files_free": Entry(Kind.GAUGE, "Free inodes of the file system.", _FILESYSTEM),
     "filesystem_readonly": Entry(Kind.GAUGE, "Whether the file system is mounted read-only.", _FILESYSTEM),
+    "filesystem_unresponsive_seconds": Entry(Kind.GAUGE, "How long a mount has not answered.", _FILESYSTEM),
+    "filesystem_device_error": Entry(Kind.GAUGE, "Whether the file system answers with an error.", _FILESYSTEM),
     "log_bytes_total": Entry(Kind.COUNTER, "Bytes read from training logs."),
     "log_files": Entry(Kind.GAUGE, "Training logs that are followed."),
     "log_lag_bytes": Entry(Kind.GAUGE, "Bytes in followed logs that have not been read yet."),
@@ -85,6 +87,9 @@ SAMPLES: Mapping[str, Entry] = {
     **GPUS,
 }
 """What sources report: a sample's name is the metric's."""
+
+SUMMED = frozenset({"log_bytes_total", "log_files", "log_lag_bytes", "log_files_unreadable"})
+"""What several sources report a part of, one for each mount that may hang."""
 
 STATE: Mapping[str, Entry] = {
     "collect_success": Entry(Kind.GAUGE, "Whether the collector's latest look succeeded.", ("collector",)),

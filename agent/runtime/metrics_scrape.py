@@ -17,7 +17,7 @@ from agent.core.model import OPEN_STATES, TYPES, Sample, Severity
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.health import Health
 from agent.runtime.log import event
-from agent.runtime.metrics_catalog import SAMPLES, STATE, Entry, Kind
+from agent.runtime.metrics_catalog import SAMPLES, STATE, SUMMED, Entry, Kind
 from agent.store.errors import StoreError
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,8 @@ def sampled(samples: Iterable[Sample]) -> Iterator[Metric]:
             event(logger, logging.DEBUG, "a sample has no place on the metrics page", sample=sample.name)
             continue
         key = tuple(sample.labels.get(label, "") for label in entry.labels)
-        families.setdefault(sample.name, {})[key] = sample.value
+        rows = families.setdefault(sample.name, {})
+        rows[key] = sample.value + (rows.get(key, 0.0) if sample.name in SUMMED else 0.0)
     for name, rows in families.items():
         yield _family(name, rows, SAMPLES)
 

@@ -4,8 +4,9 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from agent.core import disk_rules, record, retry
+from agent.core import record, retry
 from agent.core.clock import SECOND, Instant
+from agent.core.disk import readings
 from agent.core.job import Job
 from agent.core.model import ChannelState, DeliveryState, Json, Sample
 from agent.core.payload import finite, rfc3339
@@ -49,7 +50,7 @@ def disks(samples: Iterable[Sample]) -> list[dict[str, Json]]:
             "inodes_used_percent": None if disk.inodes_used_percent is None else round(disk.inodes_used_percent, 1),
             "readonly": disk.readonly,
         }
-        for disk in disk_rules.readings(samples)
+        for disk in readings(samples)
     ]
 
 

@@ -1,12 +1,12 @@
 """File systems: how much room is left on the node's own disks.
 
-The only user of `statvfs`, and only on local mounts, which answer from this kernel alone. What the numbers mean is
-decided in `core/disk_rules`.
+Looks at local mounts only, which answer from this kernel alone; `remote_disks` looks at the others. What the numbers
+mean is decided in `core/disk_rules`.
 """
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,12 +15,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from agent.core.clock import Instant
 from agent.core.model import Json, Sample
 from agent.core.ports import Reading, Unavailable
-from agent.core.text import strip_controls
 from agent.core.units import parse_duration
 from agent.sources import mounts
-from agent.sources.mounts import Mount, NotWatchable
-
-MOUNT_TABLE = Path("/proc/self/mounts")
+from agent.sources.filesystem import failed, measure
+from agent.sources.mounts import MOUNT_TABLE, Mount, NotLocal, NotWatchable
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +47,7 @@ class Config(BaseModel):
     critical_percent: Percent = 97.0
     clear_margin: Percent = 3.0
     inodes: bool = True
+    forecast: bool = True
     for_: Duration = Field(default=60.0, alias="for")
 
     @model_validator(mode="after")
@@ -87,10 +86,10 @@ class DiskSource:
         watched = []
         for mount in chosen:
             try:
-                samples += _measure(mount)
+                samples += measure(mount)
                 watched.append(mount.mountpoint)
             except OSError as error:
-                skipped.append(f"{mount}: {error.strerror}")
+                samples.append(failed(mount, error))
         self._tell(skipped)
         self.watched, self.skipped = tuple(watched), tuple(skipped)
         if not watched:
@@ -110,6 +109,8 @@ class DiskSource:
         for path in self._paths:
             try:
                 chosen.append(mounts.locate(path, table))
+            except NotLocal:
+                continue  # a child measures it
             except NotWatchable as error:
                 skipped.append(str(error))
         return _without_repeats(chosen), skipped
@@ -134,21 +135,3 @@ def _without_repeats(chosen: Iterable[Mount]) -> list[Mount]:
         on_disk = mount.fstype in mounts.DISKS
         kept.setdefault((mount.device, "" if on_disk else mount.mountpoint), mount)
     return list(kept.values())
-
-
-def _measure(mount: Mount) -> Iterator[Sample]:
-    """Measure one file system, in bytes and inodes. Raises OSError."""
-    found = os.statvfs(mount.mountpoint)
-    places = {"mountpoint": mount.mountpoint, "device": mount.device, "fstype": mount.fstype}
-    labels = {label: strip_controls(place) for label, place in places.items()}
-    values = {
-        "avail_bytes": found.f_bavail * found.f_frsize,
-        "free_bytes": found.f_bfree * found.f_frsize,
-        "size_bytes": found.f_blocks * found.f_frsize,
-        "files_free": found.f_ffree,
-        "files": found.f_files,
-        "readonly": bool(found.f_flag & os.ST_RDONLY),
-    }
-    for name, value in values.items():
-        yield Sample(f"filesystem_{name}", float(value), labels)
-

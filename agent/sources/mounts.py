@@ -23,6 +23,7 @@ REMOTE = frozenset({
 })  # fmt: skip
 """Network and user-space types that people keep training data on; `fuse.NAME` belongs to them."""
 
+MOUNT_TABLE = Path("/proc/self/mounts")
 DESKTOP = ("/run/", "/snap/", "/var/lib/lxcfs", "/var/lib/snapd/")
 """Where desktops and package tools mount what nobody wants watched."""
 LINKS_AT_MOST = 40
@@ -57,6 +58,59 @@ class NotWatchable(Exception):  # noqa: N818 - a state of the world, not a fault
     """A path whose file system cannot be looked at; the text says why."""
 
 
+class NotLocal(NotWatchable):
+    """A path that leads to `mount`, which may hang whoever looks at it."""
+
+    def __init__(self, path: str, mount: Mount) -> None:
+        super().__init__(f"{path}: on {mount}, which is not a local file system and could hang whoever looks at it")
+        self.mount = mount
+
+
+class Reach:
+    """Which paths a process may touch: those on local file systems, or those of the one mount that it is there for.
+
+    `within`: the mount point of that mount. Nothing that is out of reach is ever looked at.
+    """
+
+    def __init__(self, within: str | None = None, table: Path = MOUNT_TABLE) -> None:
+        self._within = within
+        self._table = table
+        self._mounts: tuple[Mount, ...] = ()
+        self._places: dict[str, Mount] = {}
+        self._folders: dict[str, bool] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Read the table of mounts again; without one everything is in reach."""
+        try:
+            mounts = parse(self._table.read_bytes())
+        except OSError:
+            mounts = ()
+        if mounts != self._mounts:
+            self._mounts = mounts
+            self._places = {mount.mountpoint: mount for mount in mounts}
+        self._folders.clear()
+
+    def folder(self, path: str) -> bool:
+        """Whether a folder may be looked into; remembered until the table is read again."""
+        known = self._folders.get(path)
+        if known is None:
+            known = self._folders[path] = self.file(path)
+        return known
+
+    def own(self, path: str) -> bool:
+        """Whether a name in a folder that is in reach is not itself the place of a mount out of reach."""
+        mount = self._places.get(path)
+        return mount is None or (mount.local if self._within is None else path == self._within)
+
+    def file(self, path: str) -> bool:
+        """Whether a path may be looked at, wherever its symbolic links lead."""
+        if not self._mounts:
+            return True
+        away = leads_away(path, self._mounts)
+        return (away.mountpoint if away is not None else None) == self._within
+
+
 def parse(table: bytes) -> tuple[Mount, ...]:
     """Read the text of `/proc/self/mounts`. A later mount on the same place hides the earlier one."""
     mounts: dict[str, Mount] = {}
@@ -85,6 +139,17 @@ def disks(mounts: Iterable[Mount]) -> list[Mount]:
 def remote(mounts: Iterable[Mount]) -> list[Mount]:
     """List the network and FUSE mounts that people may expect to be watched."""
     return [mount for mount in mounts if mount.remote and not mount.mountpoint.startswith(DESKTOP)]
+
+
+def leads_away(path: str, mounts: Collection[Mount]) -> Mount | None:
+    """The mount that a path leads to, if that may hang whoever looks at it; what is not there leads nowhere."""
+    try:
+        locate(Path(path), mounts)
+    except NotLocal as found:
+        return found.mount
+    except NotWatchable:
+        return None
+    return None
 
 
 def holder(path: str, mounts: Iterable[Mount]) -> Mount | None:
@@ -135,7 +200,7 @@ def _local(path: Path, step: str, mounts: Collection[Mount]) -> Mount:
     if mount is None:
         raise NotWatchable(f"{path}: on no file system that the table of mounts shows")
     if not mount.local:
-        raise NotWatchable(f"{path}: on {mount}, which is not a local file system and could hang whoever looks at it")
+        raise NotLocal(str(path), mount)
     return mount
 
 

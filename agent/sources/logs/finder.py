@@ -10,6 +10,7 @@ from agent.core.clock import Instant
 from agent.sources.doorbell import Doorbell
 from agent.sources.logs.globs import Walk, fixed_folder
 from agent.sources.logs.tailer import COMPRESSED
+from agent.sources.mounts import Reach
 
 RESCAN_EVERY = 10.0
 """Seconds between two expansions of the patterns, whatever the doorbell says."""
@@ -21,11 +22,12 @@ LOGS_AT_MOST = 5_000
 class Finder:
     """The files named by patterns. `cut`: patterns that name more than can be followed."""
 
-    def __init__(self, patterns: Sequence[str], ring: Callable[[], None]) -> None:
+    def __init__(self, patterns: Sequence[str], ring: Callable[[], None], reach: Reach) -> None:
         self.names: frozenset[str] = frozenset()
         self.cut: tuple[str, ...] = ()
         self.doorbell = Doorbell(self._rung)
         self._patterns = patterns
+        self._reach = reach
         self._ring = ring
         self._asked = True
         self._scanned_at: float | None = None
@@ -36,14 +38,16 @@ class Finder:
             return False
         self._asked = False  # before the walk, so that what rings meanwhile is not lost
         self._scanned_at = now.monotonic
-        walks = [Walk(pattern) for pattern in self._patterns]
+        self._reach.renew()
+        walks = [Walk(pattern, self._reach) for pattern in self._patterns]
         names = [name for walk in walks for name in walk.files if not name.endswith(COMPRESSED)]
         self.names = frozenset(names[:LOGS_AT_MOST])
         over = len(names) > LOGS_AT_MOST
         self.cut = tuple(pattern for pattern, walk in zip(self._patterns, walks, strict=True) if walk.cut or over)
         listed = (folder for walk in walks for folder in walk.folders)
-        fixed = (_existing(fixed_folder(pattern)) for pattern in self._patterns)
-        watched = [self.doorbell.watch(folder) for folder in dict.fromkeys((*fixed, *folders(), *listed))]
+        fixed = (self._existing(fixed_folder(pattern)) for pattern in self._patterns)
+        wanted = [folder for folder in dict.fromkeys((*fixed, *folders(), *listed)) if self._reach.folder(folder)]
+        watched = [self.doorbell.watch(folder) for folder in wanted]
         if any(watched):
             self._asked = True  # a file may have come between the walk and the watch
         return True
@@ -59,12 +63,12 @@ class Finder:
         """Stop watching."""
         self.doorbell.close()
 
+    def _existing(self, folder: str) -> str:
+        """The folder, or the nearest one above it that is there and in reach."""
+        path = Path(folder)
+        above = (place for place in (path, *path.parents) if self._reach.folder(str(place)) and place.is_dir())
+        return str(next(above, "/"))
+
     def _rung(self) -> None:
         self._asked = True
         self._ring()
-
-
-def _existing(folder: str) -> str:
-    """The folder, or the nearest one above it that is there."""
-    path = Path(folder)
-    return str(next((place for place in (path, *path.parents) if place.is_dir()), path))

@@ -17,6 +17,7 @@ from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
 from agent.sources.logs.tailer import Inode, Unreadable, is_rotation_of, look
+from agent.sources.mounts import Reach
 
 AT_ONCE = 16 * 1024 * 1024
 """Bytes read in one look at all logs."""
@@ -34,7 +35,8 @@ CHECKPOINT_EVERY = 5.0
 class Following:
     """The followed logs by identity. `unreadable`: paths that are there but cannot be read, with the reason."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, reach: Reach) -> None:
+        self._reach = reach
         self.logs: dict[str, Log] = {}
         self.unreadable: dict[str, str] = {}
         self.bytes = 0
@@ -132,7 +134,7 @@ class Following:
         self.unreadable.pop(log.path, None)
         self._left -= looked.size
         self.bytes += looked.size
-        self._tell(log, looked.events, now, changed=looked.size > 0)
+        self._tell(log, looked.events, now, changed=looked.size > 0 or now.wall in (log.progress_at, log.activity_at))
         if looked.state is State.REPLACED:
             self._replaced(log, now, urgent)
         elif looked.state is State.GONE or (log.expired(now) and log.tail.path not in self._paths):
@@ -175,6 +177,8 @@ class Following:
     def _begin(self, path: str, now: Instant, urgent: Collection[str], *, at_end: bool) -> None:
         """Follow what a path leads to, if that is a log and none that is followed already."""
         self._skip_until[path] = now.monotonic + (0.0 if path in urgent else RETRY_EVERY)
+        if not self._reach.file(path):
+            return  # somebody else's: a child looks at mounts that may hang
         try:
             status = look(path)
             self.unreadable.pop(path, None)

@@ -11,6 +11,8 @@ from functools import lru_cache
 from itertools import takewhile
 from pathlib import PurePath
 
+from agent.sources.mounts import Reach
+
 ENTRIES_AT_MOST = 200_000
 """Directory entries looked at for one pattern; a wider pattern is cut there rather than walked for minutes."""
 
@@ -20,7 +22,8 @@ _MAGIC = re.compile(r"[*?\[]")
 class Walk:
     """One expansion of one pattern: the files found, the folders looked into, and whether it was cut short."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, reach: Reach) -> None:
+        self._reach = reach
         self.folders: list[str] = []
         self.cut = False
         self._left = ENTRIES_AT_MOST
@@ -44,7 +47,7 @@ class Walk:
     def _plain(self, path: str, rest: tuple[str, ...]) -> Iterator[str]:
         if rest:
             yield from self._expand(path, rest)
-        elif os.path.lexists(path):
+        elif self._reach.folder(path.rpartition("/")[0] or "/") and self._reach.own(path) and os.path.lexists(path):
             yield path
 
     def _deep(self, folder: str, rest: tuple[str, ...]) -> Iterator[str]:
@@ -56,6 +59,8 @@ class Walk:
             waiting += [entry.path for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
 
     def _list(self, folder: str) -> list[os.DirEntry[str]]:
+        if not self._reach.folder(folder):
+            return []
         if self._left <= 0:
             self.cut = True
             return []

@@ -15,6 +15,7 @@ from agent.core.units import parse_size
 from agent.sources.logs.globs import is_pattern
 from agent.sources.logs.rules import rules
 from agent.sources.logs.tailer import Unreadable, look
+from agent.sources.mounts import Reach
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -101,8 +102,9 @@ def _checked(path: str) -> str:
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """What is wrong with the paths as they are on this machine now: key path and text. Patterns may name anything."""
+    reach = Reach()
     for place, path in enumerate(config.paths):
-        if is_pattern(path):
+        if is_pattern(path) or not reach.file(path):
             continue
         try:
             look(path)

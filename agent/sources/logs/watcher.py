@@ -17,6 +17,7 @@ from agent.sources.logs.log import RESTING_EVERY
 from agent.sources.logs.rules import rules
 from agent.sources.logs.saved import Saved
 from agent.sources.logs.settings import Config
+from agent.sources.mounts import Reach
 
 __all__ = ["Config", "LogSource"]
 
@@ -29,10 +30,9 @@ class LogSource:
 
     `wanted` gives logs to follow besides those of the configuration; `urgent` those whose last words are awaited, to
     be looked at now; `ring` wakes the worker and may be called from any thread. `zone`: in which logs write times
-    without an offset; None for the system's.
+    without an offset; None for the system's. `reach`: what may be looked at; default: local file systems.
     """
 
-    name = "logs"
     interval = RESTING_EVERY
 
     def __init__(
@@ -43,12 +43,16 @@ class LogSource:
         urgent: Callable[[], Collection[str]],
         ring: Callable[[], None],
         zone: tzinfo | None = None,
+        reach: Reach | None = None,
+        name: str = "logs",
     ) -> None:
+        self.name = name
+        reach = reach if reach is not None else Reach()
         own = (item.built() for item in config.signatures)
         own_progress = (item.built() for item in config.progress)
         self._rules = rules(own, own_progress, max_line=config.max_line, zone=zone)
-        self._following = Following(self._rules)
-        self._finder = Finder(config.paths, ring)
+        self._following = Following(self._rules, reach)
+        self._finder = Finder(config.paths, ring, reach)
         self._ask_wanted = wanted
         self._ask_urgent = urgent
         self._at_end = config.start == "end"

@@ -2,6 +2,11 @@ import pytest
 
 from agent.sources.logs import globs
 from agent.sources.logs.globs import Walk, fixed_folder, is_pattern
+from agent.sources.mounts import Reach
+
+
+def walk_of(pattern):
+    return Walk(pattern, Reach())
 
 
 @pytest.fixture
@@ -31,31 +36,31 @@ def tree(tmp_path):
     ],
 )
 def test_patterns_name_files(tree, pattern, names):
-    found = Walk(str(tree / pattern)).files
+    found = walk_of(str(tree / pattern)).files
     assert sorted(path for path in found if not (tree / path).is_dir()) == sorted(str(tree / name) for name in names)
 
 
 def test_two_stars_do_not_walk_through_links(tree):
     (tree / "run-1" / "loop").symlink_to(tree)
-    assert sorted(Walk(str(tree / "**" / "train.log")).files) == sorted(
+    assert sorted(walk_of(str(tree / "**" / "train.log")).files) == sorted(
         str(tree / name) for name in ("run-1/deep/train.log", "run-1/train.log", "run-2/train.log")
     )
 
 
 def test_a_link_may_be_named(tree):
     (tree / "latest").symlink_to(tree / "run-2")
-    assert Walk(str(tree / "lat*" / "train.log")).files == (str(tree / "latest" / "train.log"),)
+    assert walk_of(str(tree / "lat*" / "train.log")).files == (str(tree / "latest" / "train.log"),)
 
 
 def test_folders_where_files_may_come_are_told(tree):
-    found = Walk(str(tree / "run-*" / "train.log")).folders
+    found = walk_of(str(tree / "run-*" / "train.log")).folders
     assert found == [str(tree), str(tree / "run-1"), str(tree / "run-2")]
-    assert Walk(str(tree / "run-1" / "*.log")).folders == [str(tree / "run-1")]
+    assert walk_of(str(tree / "run-1" / "*.log")).folders == [str(tree / "run-1")]
 
 
 def test_a_walk_over_too_much_is_cut_and_says_so(tree, monkeypatch):
     monkeypatch.setattr(globs, "ENTRIES_AT_MOST", 3)
-    walk = Walk(str(tree / "**" / "*.log"))
+    walk = walk_of(str(tree / "**" / "*.log"))
     assert walk.cut
     assert len(walk.files) < 4
 
