@@ -159,6 +159,8 @@ def _observe_finding(job: Job, finding: LogFinding, at: int) -> Job:
         job = replace(job, loss_watch=loss_watch.told(job.loss_watch, finding))
     if job.incident is not None and incidents.opens(finding):
         job = _closed(job, job.incident, finding, before, at)
+    elif job.incident is not None and incidents.mends(finding, job.incident):
+        return replace(job, incident=None)
     if finding.facts.get("skipped"):
         job = _count_survival(job, at)
     return replace(job, incident=incidents.add(job.incident, finding, at, before))
