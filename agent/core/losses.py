@@ -34,7 +34,7 @@ _COLUMNS = re.compile(
 )
 """Ultralytics: epoch, memory, then a column for each loss."""
 _BAR = re.compile(r"(\d{1,15}/\d{1,15}) \[")
-_STEP = re.compile(r"\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(\d[\d,/]{0,30})", re.IGNORECASE)
+_NAMED_STEP = re.compile(r"\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(\d[\d,/]{0,30})", re.IGNORECASE)
 
 
 class Number(Enum):
@@ -74,16 +74,18 @@ class Records:
         self._count = 1 if number(opening) is Number.NONE else 0
         self._lines = 0
         self._recovered = False
+        self._step = _step(opening)
 
     def take(self, text: str) -> Step:
         """Look at the next line: ENDED where there is something to tell, CUT where the wait is over."""
         self._lines += 1
-        found = number(text)
+        found, before = number(text), self._step
+        self._step = _step(text) or before
         if found is Number.FINITE or self._lines > WITHIN:
             self._recovered = found is Number.FINITE and self._count > 1
             self._last = text if self._recovered else self._last
             return Step.CUT
-        if found is None or (_place(text) is not None and _place(text) == _place(self._last)):
+        if found is None or (self._step is not None and self._step == before):
             return Step.FOREIGN  # a bar that is drawn again is the same record
         self._count, self._last, self._lines = self._count + 1, text, 0
         return Step.ENDED if self._count in TOLD_AT else Step.FOREIGN
@@ -96,8 +98,8 @@ class Records:
         return Told(self._last, context, {"records": self._count})
 
 
-def _place(text: str) -> str | None:
+def _step(text: str) -> str | None:
     """Which step a record is about: its last bar's, or the first that it names."""
     bars = _BAR.findall(text)
-    step = _STEP.search(text)
+    step = _NAMED_STEP.search(text)
     return bars[-1] if bars else step[1] if step else None

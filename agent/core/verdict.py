@@ -102,12 +102,15 @@ def _is_past(log: Contents, number: int) -> bool:
     if finding.kind is FindingKind.NAN_LOSS and not finding.facts.get("fatal"):
         mended = any(item.kind is FindingKind.NAN_LOSS and item.facts.get("recovered") for item in later)
         return mended or _before_another_run(log, number)
-    if _before_another_run(log, number) or any(item.kind is FindingKind.COMPLETED for item in later):
+    if _before_another_run(log, number):
         return True
+    shown = [*(item.progress or NOTHING_YET for item in later), log.progress]
+    went_on = any(incidents.beyond(before, item) for item in shown)
+    if any(item.kind is FindingKind.COMPLETED for item in later):
+        # Some programs say that training has ended however it ended.
+        return went_on or not (_is_fatal(finding) or finding.doubt == incidents.REPORTS_AN_END)
     if finding.kind not in incidents.SURVIVABLE:
         return False
-    shown = [*(item.progress or NOTHING_YET for item in later), log.progress]
-    went_on = any(incidents.beyond(before, item) for item in shown) or _starts_over(log, finding)
     if not went_on or (_is_fatal(finding) and log.size - finding.offset <= incidents.BUFFERED):
         return False
     if finding.kind is FindingKind.NAN_LOSS and not incidents.is_mended(finding, log.progress):
