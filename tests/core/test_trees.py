@@ -80,7 +80,8 @@ def test_a_script_that_starts_ranks_is_a_launcher():
 
 def test_the_runs_of_a_sweep_are_runs_of_their_own():
     trees = grow(family(
-        (20, 1, "python sweep.py"), (30, 20, "python train.py --lr 1"), (31, 20, "sh -c x"), (32, 31, "python train.py"),
+        (20, 1, "python sweep.py"), (30, 20, "python train.py --lr 1"), (31, 20, "sh -c x"),
+        (32, 31, "python train.py"),
     ))  # fmt: skip
     assert shape(trees) == {20: ([20], []), 30: ([30], []), 32: ([32], [])}
 
