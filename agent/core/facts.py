@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from agent.core.kernel_log import KernelKind
 from agent.core.model import AlertType, Json, Severity, Status
+from agent.core.sightings import TreeSeen
 
 
 class FindingKind(StrEnum):
@@ -94,6 +95,10 @@ class LogFinding:
     """When the line was written, if the log itself says so."""
     progress: Progress | None = None
     """The training progress shown before this line."""
+    writer: TreeSeen | None = None
+    """The processes that hold the log open, where they are known."""
+    found: bool = False
+    """Whether only they led to the log, which therefore may tell of anything but training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,13 @@ class TrainingSeen:
     file: str
     offset: int
     progress: Progress
+    writer: TreeSeen | None = None
+    """As in `LogFinding`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessStarted:
-    """A training command was started by `exec`, or seen to run. The process is named by boot, pid and start."""
+    """A training command was started by `exec`. The process is named by boot, pid and start."""
 
     boot_id: str
     pid: int
@@ -184,11 +191,11 @@ class KernelSeen:
     facts: Mapping[str, Json] = field(default_factory=dict)
 
 
-Fact = LogFinding | TrainingSeen | ProcessStarted | ProcessEnded | KernelSeen | HandedIn | ResolveAsked
+Fact = LogFinding | TrainingSeen | TreeSeen | ProcessStarted | ProcessEnded | KernelSeen | HandedIn | ResolveAsked
 
 FACTS: Mapping[str, type[Fact]] = {
     cls.__name__: cls
-    for cls in (LogFinding, TrainingSeen, ProcessStarted, ProcessEnded, KernelSeen, HandedIn, ResolveAsked)
+    for cls in (LogFinding, TrainingSeen, TreeSeen, ProcessStarted, ProcessEnded, KernelSeen, HandedIn, ResolveAsked)
 }
 """Every kind of fact by the name under which it is stored."""
 

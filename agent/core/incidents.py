@@ -99,8 +99,8 @@ def survived(incident: Incident, progress: Progress, *, apart: bool) -> bool:
         return False
     if not rooted(incident):
         return True
-    kind = cause(incident).kind
-    return kind in SURVIVABLE and (kind is not FindingKind.NAN_LOSS or is_finite(progress.loss))
+    root = cause(incident)
+    return root.kind in SURVIVABLE and (root.kind is not FindingKind.NAN_LOSS or is_mended(root, progress))
 
 
 def lived_on(incident: Incident, progress: Progress, *, apart: bool) -> bool:
@@ -110,9 +110,18 @@ def lived_on(incident: Incident, progress: Progress, *, apart: bool) -> bool:
     return apart or not any(item.facts.get("uncaught") for item in incident.findings)
 
 
-def is_finite(loss: float | None) -> bool:
-    """Whether a loss is known and a number."""
-    return loss is not None and math.isfinite(loss)
+def is_mended(root: LogFinding, progress: Progress) -> bool:
+    """Whether progress shows that a loss is a number again.
+
+    Where records told of it, only the records tell of its end: some frameworks print 0.0 instead.
+    """
+    return bool(root.facts.get("fatal")) and progress.loss is not None and math.isfinite(progress.loss)
+
+
+def mends(finding: LogFinding, incident: Incident) -> bool:
+    """Whether a finding says that the trouble is over: a loss is a number again."""
+    recovered = finding.kind is FindingKind.NAN_LOSS and bool(finding.facts.get("recovered"))
+    return recovered and rooted(incident) and cause(incident).kind is FindingKind.NAN_LOSS
 
 
 def beyond(before: Progress, after: Progress) -> bool:

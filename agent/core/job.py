@@ -56,6 +56,20 @@ class Process:
     wrapper_pid: int | None = None
     pid_namespace: int | None = None
     """Where the pids count, if that is known."""
+    within: tuple[tuple[int, int], ...] = ()
+    """Pid and start of every process above it, as far as they were seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One rank of the job on this node, and its end, if that was seen."""
+
+    pid: int
+    start_ticks: int
+    rank: int | None = None
+    """Its number over all nodes."""
+    local_rank: int | None = None
+    exit: Exit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,10 @@ class Job:
     """Where in the log this run begins."""
     file: str | None = None
     """Identity of the log, as in `LogFinding.file`."""
+    logs: tuple[str, ...] = ()
+    """Further logs of the run, such as those of single ranks."""
     process: Process | None = None
+    ranks: tuple[Rank, ...] = ()
     exit: Exit | None = None
     """Set once the process has ended, while the last words of its log are still awaited."""
     progress: Progress = NOTHING_YET
@@ -97,6 +114,10 @@ class Job:
     survivals_told_at: int | None = None
     """When it was said that they are many."""
     link: str | None = None
+    framework: str | None = None
+    """What trains, where the launcher tells; the log often knows more."""
+    gpus: tuple[str, ...] = ()
+    """The GPUs that its environment allows it: numbers or UUIDs."""
 
     @property
     def running(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agent.core import advice, incidents
+from agent.core import advice, causes, incidents
 from agent.core.facts import FindingKind, LogFinding
 from agent.core.job import Job, JobState
 from agent.core.jobs import Turn
@@ -29,16 +29,6 @@ CONDITIONS: Mapping[str, AlertType] = {
 }
 """Causes that a condition tells of while the job still runs."""
 
-CAUSES: Mapping[str, str] = {
-    FindingKind.GPU_OOM: "ran out of GPU memory",
-    FindingKind.HOST_OOM: "ran out of host memory",
-    FindingKind.DISK_FULL: "could not write: no space left",
-    FindingKind.NAN_LOSS: "loss became NaN or infinite",
-    FindingKind.STALL: "hung in a collective operation",
-    FindingKind.XID: "GPU hardware fault",
-    FindingKind.CRASH: "crashed",
-}
-
 
 def for_turn(job: Job, turn: Turn, node: str, now: int) -> tuple[Alert, ...]:
     """Make the alerts of one turn; the end of a job comes before its cause, which points to it."""
@@ -59,16 +49,25 @@ def _started(job: Job, node: str) -> Alert:
 
 def _ended(job: Job, node: str) -> tuple[Alert, ...]:
     at = job.ended_at or job.started_at
-    root = incidents.cause(job.incident) if job.incident is not None and incidents.rooted(job.incident) else None
-    end = _alert(job, TYPE_OF_END[job.state], node, at, message=_end_message(job), root=root)
-    end = replace(end, severity=_end_severity(job, end.severity), title=_end_title(job, end.title))
+    root = _root(job)
+    end = _alert(job, TYPE_OF_END[job.state], node, at, message=_end_message(job, root), root=root)
+    end = replace(end, severity=_end_severity(job, end.severity, root), title=_end_title(job, end.title))
     told_already = job.incident is not None and job.incident.told
     if job.state is not JobState.FAILED or root is None or root.kind not in CAUSE_ALERTS or told_already:
         return (end,)
     return (end, replace(_cause_alert(job, root, node, at), cause_of=end.id))
 
 
-def _end_severity(job: Job, usual: Severity) -> Severity:
+def _root(job: Job) -> LogFinding | None:
+    """The cause in the log, if the end is its doing."""
+    incident = job.incident
+    known = incident is not None and incidents.rooted(incident) and job.state in (JobState.FAILED, JobState.CANCELLED)
+    return incidents.cause(incident) if incident is not None and known else None
+
+
+def _end_severity(job: Job, usual: Severity, root: LogFinding | None) -> Severity:
+    if job.state is JobState.CANCELLED and root is not None and root.kind is FindingKind.CANCELLED:
+        return max(usual, root.severity)  # a time limit costs work, and a node that failed is broken
     troubled = job.state is JobState.UNKNOWN or (job.state is JobState.COMPLETED and job.error is not None)
     return Severity.WARNING if troubled else usual
 
@@ -81,28 +80,32 @@ def _end_title(job: Job, usual: str) -> str:
     return usual
 
 
-def _end_message(job: Job) -> str:
-    sentence = f"{job.name} {_what_happened(job)}"
+def _end_message(job: Job, root: LogFinding | None) -> str:
+    sentence = f"{job.name} {_what_happened(job, root)}"
     step, total = job.progress.step, job.progress.total
     if job.state is not JobState.COMPLETED and step is not None:
         sentence += f" at step {step}" + (f" of {total}" if total else "")
     sentence += "."
+    if root is not None and job.incident is not None:
+        sentence = f"{sentence} {causes.explained(root, job.incident.findings)}".rstrip()
     return sentence if job.verified else f"{sentence} Unverified: {_doubt(job)}."
 
 
-def _what_happened(job: Job) -> str:
+def _what_happened(job: Job, root: LogFinding | None) -> str:
     if job.state is JobState.COMPLETED:
         return "finished"
     if job.state is JobState.UNKNOWN:
         return "ended"
     if job.state is JobState.CANCELLED:
-        return f"was stopped by {job.exit.signal}" if job.exit and job.exit.signal else "was cancelled"
+        if job.exit and job.exit.signal:
+            return f"was stopped by {job.exit.signal}"
+        return causes.what(root) if root is not None and root.kind is FindingKind.CANCELLED else "was cancelled"
     if job.reason == "signal" and job.exit is not None:
         return f"was killed by {job.exit.signal}"
     if job.reason == "exit":
         known = job.exit is not None and job.exit.code is not None
         return f"exited with code {job.exit.code}" if job.exit and known else "ended before its last step"
-    return CAUSES.get(job.reason or "", "failed")
+    return causes.what(root) if root is not None else causes.PLAIN.get(job.reason or "", "failed")
 
 
 def _doubt(job: Job) -> str:
@@ -114,8 +117,9 @@ def _doubt(job: Job) -> str:
 
 
 def _cause_alert(job: Job, root: LogFinding, node: str, at: int) -> Alert:
-    alert_type = CAUSE_ALERTS[root.kind]
-    return _alert(job, alert_type, node, at, message=f"{job.name} {CAUSES[root.kind]}.", root=root)
+    findings = job.incident.findings if job.incident is not None else ()
+    message = f"{job.name} {causes.what(root)}. {causes.explained(root, findings)}".rstrip()
+    return _alert(job, CAUSE_ALERTS[root.kind], node, at, message=message, root=root)
 
 
 def _survived(job: Job, node: str, now: int) -> Alert:

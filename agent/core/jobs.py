@@ -56,6 +56,11 @@ def process_key(boot_id: str, pid: int, start_ticks: int) -> str:
     return f"process:{boot_id}:{pid}:{start_ticks}"
 
 
+def inner_key(boot_id: str, namespace: int, pid: int, start_ticks: int) -> str:
+    """The natural key of a run whose process is known by its number in a PID namespace."""
+    return f"process:{boot_id}:{namespace}/{pid}:{start_ticks}"
+
+
 def begin_by_log(fact: TrainingSeen | LogFinding, at: int, name: str) -> Job:
     """Begin a job that only its log tells of, at its first progress, its start marker or an error."""
     key = log_key(fact.file, fact.offset)
@@ -66,12 +71,14 @@ def begin_by_log(fact: TrainingSeen | LogFinding, at: int, name: str) -> Job:
 
 def from_process(started: ProcessStarted) -> Job:
     """Begin a job that `exec` started."""
-    key = process_key(started.boot_id, started.pid, started.start_ticks)
+    keys = [process_key(started.boot_id, started.pid, started.start_ticks)]
+    if started.pid_namespace is not None:
+        keys.append(inner_key(started.boot_id, started.pid_namespace, started.pid, started.start_ticks))
     process = Process(
         started.boot_id, started.pid, started.start_ticks, started.wrapper_pid, started.pid_namespace
     )
     return Job(
-        id=mint(key), keys=(key,), name=started.name, started_at=started.started_at, log=started.log,
+        id=mint(keys[0]), keys=tuple(keys), name=started.name, started_at=started.started_at, log=started.log,
         log_offset=started.log_offset, process=process, uid=started.uid,
     )
 
@@ -159,6 +166,8 @@ def _observe_finding(job: Job, finding: LogFinding, at: int) -> Job:
         job = replace(job, loss_watch=loss_watch.told(job.loss_watch, finding))
     if job.incident is not None and incidents.opens(finding):
         job = _closed(job, job.incident, finding, before, at)
+    elif job.incident is not None and incidents.mends(finding, job.incident):
+        return replace(job, incident=None)
     if finding.facts.get("skipped"):
         job = _count_survival(job, at)
     return replace(job, incident=incidents.add(job.incident, finding, at, before))

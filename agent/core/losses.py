@@ -8,8 +8,10 @@ from enum import Enum, auto
 
 from agent.core.block import CONTEXT_LENGTH, Step, Told
 
-WITHIN = 2_000
-"""Lines after a record without a number in which the next record is awaited."""
+WITHIN = 5_000
+"""Lines after a record without a number in which the next record is awaited: a bar may be drawn at every step."""
+TOLD_AT = (2, 20)
+"""Records in a row that are worth a finding: one may be chance, twenty are past hope."""
 
 _VALUE = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf(?:inity)?)(?![\w.])"
 _LOSS = re.compile(
@@ -23,6 +25,8 @@ _ASIDE = re.compile(
 """In the name of a loss that is not the training's, or of a setting."""
 _NO_NUMBER = re.compile(r"[-+]?(?:nan|inf)", re.IGNORECASE)
 _GRADIENT = re.compile(r"grad[_ ]?norm['\"]?\s{0,3}[=:]\s{0,3}['\"]?(?:nan|inf)\b", re.IGNORECASE)
+_SUMMARY = re.compile(r"train_runtime")
+"""Of the Hugging Face Trainer: what follows is an average over the whole run."""
 _MEGATRON = re.compile(r"\biteration +\d{1,15}/ +\d{1,15} \|")
 _COLUMNS = re.compile(
     r"\s*\d{1,9}/\d{1,9}\s+\d\S{0,12}G\s+"
@@ -30,7 +34,7 @@ _COLUMNS = re.compile(
 )
 """Ultralytics: epoch, memory, then a column for each loss."""
 _BAR = re.compile(r"(\d{1,15}/\d{1,15}) \[")
-_STEP = re.compile(r"\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(\d[\d,/]{0,30})", re.IGNORECASE)
+_NAMED_STEP = re.compile(r"\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(\d[\d,/]{0,30})", re.IGNORECASE)
 
 
 class Number(Enum):
@@ -43,6 +47,8 @@ class Number(Enum):
 
 def number(text: str) -> Number | None:
     """Judge a cleaned line; None if it tells of no training loss."""
+    if _SUMMARY.search(text):
+        return None
     columns = _COLUMNS.match(text)
     if columns is not None:
         return Number.NONE if _NO_NUMBER.search(columns["losses"]) else Number.FINITE
@@ -58,32 +64,42 @@ def number(text: str) -> Number | None:
 
 
 class Records:
-    """Waits for the record after one whose loss is not a number."""
+    """Waits, after a record whose loss is no number, for the next one: it confirms the first, or shows a recovery.
+
+    It is told when the second and the twentieth in a row come, and goes on watching until a loss is a number again.
+    """
 
     def __init__(self, opening: str) -> None:
         self._opening = self._last = opening
         self._count = 1 if number(opening) is Number.NONE else 0
         self._lines = 0
+        self._recovered = False
+        self._step = _step(opening)
 
     def take(self, text: str) -> Step:
-        """Look at the next line: the second record without a number ends the wait, a finite one breaks it off."""
+        """Look at the next line: ENDED where there is something to tell, CUT where the wait is over."""
         self._lines += 1
-        found = number(text)
+        found, before = number(text), self._step
+        self._step = _step(text) or before
         if found is Number.FINITE or self._lines > WITHIN:
+            self._recovered = found is Number.FINITE and self._count > 1
+            self._last = text if self._recovered else self._last
             return Step.CUT
-        if found is None or (_place(text) is not None and _place(text) == _place(self._last)):
+        if found is None or (self._step is not None and self._step == before):
             return Step.FOREIGN  # a bar that is drawn again is the same record
-        self._count, self._last = self._count + 1, text
-        return Step.ENDED if self._count > 1 else Step.FOREIGN
+        self._count, self._last, self._lines = self._count + 1, text, 0
+        return Step.ENDED if self._count in TOLD_AT else Step.FOREIGN
 
     def told(self) -> Told:
         """The last record, with the first as context."""
+        if self._recovered:
+            return Told(self._last, (), {"records": self._count, "recovered": True})
         context = (self._opening[:CONTEXT_LENGTH],) if self._count > 1 else ()
         return Told(self._last, context, {"records": self._count})
 
 
-def _place(text: str) -> str | None:
+def _step(text: str) -> str | None:
     """Which step a record is about: its last bar's, or the first that it names."""
     bars = _BAR.findall(text)
-    step = _STEP.search(text)
+    step = _NAMED_STEP.search(text)
     return bars[-1] if bars else step[1] if step else None

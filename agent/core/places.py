@@ -18,8 +18,6 @@ class Place:
     local_rank: int | None = None
     size: int | None = None
     """How many ranks the run has, on all nodes."""
-    restart: int | None = None
-    """How often the launcher has started the ranks again."""
     group: str | None = None
     """Equal for the ranks of one run."""
     slurm_job: str | None = None
@@ -39,9 +37,8 @@ def place(environ: Mapping[str, str]) -> Place:
         rank, local = _number(environ, "SLURM_PROCID"), _number(environ, "SLURM_LOCALID")
         size = _number(environ, "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
     return Place(
-        rank, local, size, _number(environ, "TORCHELASTIC_RESTART_COUNT"),
-        f"slurm:{job}:{step}" if task else _rendezvous(environ, rank, size), None if job is None else str(job),
-        _gpus(environ),
+        rank, local, size, f"slurm:{job}:{step}" if task else _rendezvous(environ, rank, size),
+        None if job is None else str(job), _gpus(environ),
     )  # fmt: skip
 
 

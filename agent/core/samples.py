@@ -6,7 +6,7 @@ Each is marked as a test. Nothing in it describes a real run, machine or person.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from agent.core import advice, job_alerts
+from agent.core import advice, causes
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.facts import FindingKind, Progress
 from agent.core.job import Exit, Job, JobState, mint
@@ -65,7 +65,7 @@ _STORIES: Mapping[AlertType, _Story] = {
         f"{JOB} finished.", state=JobState.COMPLETED, end=Exit(0, code=0, reported=True), step=5000, loss=0.4231
     ),
     AlertType.JOB_FAILED: _Story(
-        f"{JOB} {job_alerts.CAUSES[FindingKind.GPU_OOM]} at step 4200 of 5000.",
+        f"{JOB} {causes.PLAIN[FindingKind.GPU_OOM]} at step 4200 of 5000.",
         state=JobState.FAILED, reason="gpu_oom", error=OOM, end=_FAILED, gpu=True, evidence=OOM_EVIDENCE,
         advice=OOM_ADVICE,
         links=(Link("PyTorch: CUDA memory", "https://pytorch.org/docs/stable/notes/cuda.html#memory-management"),),
@@ -75,12 +75,12 @@ _STORIES: Mapping[AlertType, _Story] = {
         state=JobState.CANCELLED, reason="signal", end=Exit(0, code=143, signal="SIGTERM", reported=True),
     ),
     AlertType.GPU_OOM: _Story(
-        f"{JOB} {job_alerts.CAUSES[FindingKind.GPU_OOM]}.",
+        f"{JOB} {causes.PLAIN[FindingKind.GPU_OOM]}.",
         state=JobState.RUNNING, gpu=True, evidence=OOM_EVIDENCE,
         advice=OOM_ADVICE,
     ),
     AlertType.HOST_OOM: _Story(
-        f"{JOB} {job_alerts.CAUSES[FindingKind.HOST_OOM]}.",
+        f"{JOB} {causes.PLAIN[FindingKind.HOST_OOM]}.",
         state=JobState.FAILED, reason="host_oom", end=Exit(0, code=137, signal="SIGKILL", reported=True),
         evidence=("Memory cgroup out of memory: Killed process 4242 (python) total-vm:98304000kB",),
         advice=advice.for_exit("SIGKILL"),

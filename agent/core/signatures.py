@@ -27,6 +27,9 @@ TEXT_LENGTH = 500
 _LEAD = 60
 """Characters kept before what was recognised, where a line must be cut."""
 
+SIZES = frozenset({"tried", "free", "total", "allocated", "reserved", "unallocated", "resident", "used", "other_used"})
+"""Facts that are bytes, or are left out."""
+
 _SIZE = re.compile(rf"\d{{1,15}}(?:\.\d{{1,9}})? ?(?:{'|'.join(filter(None, BYTES))})")
 _ANCHORS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[$^]", re.DOTALL)
 """Tokens of a pattern: an escape, a class, or an anchor."""
@@ -121,7 +124,8 @@ def read(signature: Signature, text: str, told: Mapping[str, Json] | None = None
     for pattern in signature.facts:
         match = pattern.search(text)
         found = match.groupdict() if match else {}
-        facts.update({name: _value(value) for name, value in found.items() if value is not None and name not in facts})
+        read_out = {name: _value(value) for name, value in found.items() if value is not None and name not in facts}
+        facts.update({name: value for name, value in read_out.items() if name not in SIZES or isinstance(value, int)})
     _reserved(facts)
     reading = Reading(signature.kind, signature.role, signature.severity, signature.doubt, facts)
     return _varied(_by_xid(reading), signature)
@@ -233,7 +237,7 @@ def _by_xid(reading: Reading) -> Reading:
 
 
 def _value(text: str) -> Json:
-    text = text.strip()
+    text = text.strip(" .").removesuffix("bytes").rstrip()
     if _SIZE.fullmatch(text):
         return parse_size(text)
     if _SHORT.fullmatch(text):

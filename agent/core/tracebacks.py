@@ -122,6 +122,6 @@ class Traceback:
 
 def _repeated(before: str) -> re.Pattern[str] | None:
     """What a launcher or logger puts before every line, as a pattern in which only the numbers may differ."""
-    if not before.strip() or len(before) > PREFIX_AT_MOST or _BAR.search(before):
+    if not before or len(before) > PREFIX_AT_MOST or _BAR.search(before):
         return None
     return re.compile(re.sub(r"\d+", r"\\d{1,20}", re.escape(before).replace("\\ ", " ")))

@@ -99,32 +99,34 @@ def _is_past(log: Contents, number: int) -> bool:
     if finding.role is not Role.ROOT:
         return False
     before, later = finding.progress or NOTHING_YET, log.findings[number + 1 :]
-    if _in_earlier_run(log, number):
+    if finding.kind is FindingKind.NAN_LOSS and not finding.facts.get("fatal"):
+        mended = any(item.kind is FindingKind.NAN_LOSS and item.facts.get("recovered") for item in later)
+        return mended or _before_another_run(log, number)
+    if _before_another_run(log, number):
         return True
+    shown = [*(item.progress or NOTHING_YET for item in later), log.progress]
+    went_on = any(incidents.beyond(before, item) for item in shown)
+    if any(item.kind is FindingKind.COMPLETED for item in later):
+        # Some programs say that training has ended however it ended.
+        return went_on or not (_is_fatal(finding) or finding.doubt == incidents.REPORTS_AN_END)
     if finding.kind not in incidents.SURVIVABLE:
         return False
-    shown = [*(item.progress or NOTHING_YET for item in later), log.progress]
-    went_on = any(incidents.beyond(before, item) for item in shown) or _starts_over(log, finding)
     if not went_on or (_is_fatal(finding) and log.size - finding.offset <= incidents.BUFFERED):
         return False
-    if finding.final:
+    if finding.kind is FindingKind.NAN_LOSS and not incidents.is_mended(finding, log.progress):
         return False
-    return finding.kind is not FindingKind.NAN_LOSS or incidents.is_finite(log.progress.loss)
+    return not finding.final
 
 
-def _in_earlier_run(log: Contents, number: int) -> bool:
-    """Whether another run, or the same one's good end, stands behind a finding.
+def _before_another_run(log: Contents, number: int) -> bool:
+    """Whether another run begins behind a finding.
 
     A second start counts if the first run had shown something: otherwise it may be the same run's, printed late.
     """
     finding = log.findings[number]
-    later = log.findings[number + 1 :]
-    if any(item.kind is FindingKind.COMPLETED for item in later):
-        return True
     seen = finding.progress is not None or any(item.kind is FindingKind.STARTED for item in log.findings[:number])
-    if seen and any(item.kind is FindingKind.STARTED for item in later):
-        return True
-    return _starts_over(log, finding)
+    started = any(item.kind is FindingKind.STARTED for item in log.findings[number + 1 :])
+    return (seen and started) or _starts_over(log, finding)
 
 
 def _starts_over(log: Contents, finding: LogFinding) -> bool:

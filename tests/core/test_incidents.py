@@ -147,11 +147,19 @@ def test_steps_that_may_have_been_printed_before_an_uncaught_error_do_not_count(
     assert survived(incident, apart=True, step=99)
 
 
-def test_a_loss_that_is_no_number_is_survived_by_one_that_is():
-    incident = incident_of((FindingKind.NAN_LOSS, Role.ROOT, 0))
+def test_a_program_that_met_a_loss_that_is_no_number_is_mended_by_one_that_is():
+    incident = grown(finding(kind=FindingKind.NAN_LOSS, facts={"fatal": True}))
     assert not survived(incident, step=99, loss=math.nan)
     assert not survived(incident, step=99)
     assert survived(incident, step=99, loss=0.5)
+
+
+def test_records_without_a_number_are_mended_by_records_alone():
+    incident = incident_of((FindingKind.NAN_LOSS, Role.ROOT, 0))
+    assert not survived(incident, step=99, loss=0.0)
+    again = finding(kind=FindingKind.NAN_LOSS, role=Role.SURVIVABLE, facts={"recovered": True})
+    assert incidents.mends(again, incident)
+    assert not incidents.mends(again, grown(finding()))
 
 
 @pytest.mark.parametrize("kind", [FindingKind.DISK_FULL, FindingKind.XID, FindingKind.CANCELLED])

@@ -1,5 +1,5 @@
 from agent.core.facts import FindingKind, Progress, Role
-from agent.core.progress import Found
+from agent.core.patterns import Found
 from agent.core.runs import Run, marked, progressed
 
 
@@ -11,7 +11,7 @@ class Story:
 
     def sees(self, step=None, total=100, loss=None, epoch=None, weak=False):
         found = Found(Progress(step=step, total=total, loss=loss, epoch=epoch), weak)
-        self.run, self.shown, begun = progressed(self.run, self.shown, found)
+        self.run, self.shown, begun = progressed(self.run, self.shown, found, offset=99)
         if begun:
             self.begun.append(step)
         return self
@@ -86,3 +86,9 @@ def test_an_error_after_the_end_does_not_undo_it():
 
 def test_a_weak_number_begins_nothing():
     assert Story().sees(loss=0.5, total=None, weak=True).begun == []
+
+
+def test_an_evaluation_within_training_does_not_displace_its_bar():
+    story = Story().sees(500, total=1000, loss=0.5).sees(3, total=8)
+    assert (story.shown.step, story.shown.total) == (500, 1000)
+    assert story.sees(3, total=8, loss=0.1).shown.total == 8

@@ -92,6 +92,58 @@ def test_the_older_form_gives_the_same_facts():
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "tried"),
+    [
+        ("tf_oom", "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 4770354232 bytes.", 4770354232),
+        ("tf_oom", "Resource exhausted: Failed to allocate request for 32.00MiB (33554432B) on device", 32 << 20),
+        ("tf_oom", "RESOURCE_EXHAUSTED: Attempting to reserve 6.50G at the bottom of memory.", 13 << 29),
+        ("tf_oom", "W bfc_allocator.cc:275] Ran out of memory trying to allocate 39.50MiB.  See logs", 79 << 19),
+        ("cupy_oom", "Out of memory allocating 25,600,000 bytes (allocated so far: 3,635,267,072 bytes).", 25_600_000),
+        ("cuda_oom", "Error: Out of memory. Requested 8880 MB; Free 5902.061425 MB", 8_880_000_000),
+        ("tf_oom", "ResourceExhaustedError: OOM when allocating tensor with shape[1,2]", None),
+    ],
+)
+def test_sizes_are_bytes_however_they_are_written(name, text, tried):
+    assert read(BY_ID[name], text).facts.get("tried") == tried
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "doubt"),
+    [
+        ("NVRM: Xid (PCI:0000:05:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.", "critical", 0),
+        ("NVRM: Xid (PCI:0000:01:00): 31, pid=14292, name=python, Ch 00000030", "warning", 0),
+        ("NVRM: Xid (PCI:0000:3d:00): 43, pid=35521, Ch 00000008", "warning", 2),
+        ("NVRM: Xid (PCI:0000:3d:00): 45, pid=35521, Ch 00000008", "info", 2),
+        ("NVRM: Xid (PCI:0018:01:00): 149, NETIR_LINK_EVT Nonfatal XC0 i0 Link 08", "info", 2),
+        ("NVRM: Xid (PCI:0018:01:00): 149, NETIR_LINK_EVT Fatal XC0 i0 Link 08", "critical", 0),
+    ],
+)
+def test_an_xid_is_as_bad_as_its_table_says(text, severity, doubt):
+    reading = read(BY_ID["xid"], text)
+    assert (str(reading.severity), reading.doubt) == (severity, doubt)
+
+
+@pytest.mark.parametrize(
+    ("reason", "severity"), [("TIME LIMIT", "warning"), ("PREEMPTION", "info"), ("NODE FAILURE", "critical")]
+)
+def test_a_scheduler_says_why_it_cancelled(reason, severity):
+    text = f"slurmstepd: error: *** JOB 1999616 ON r6i4n5 CANCELLED AT 2021-05-27T21:42:11 DUE TO {reason} ***"
+    reading = read(BY_ID["slurm_cancelled"], text)
+    assert (reading.facts["reason"], str(reading.severity)) == (reason, severity)
+    assert (reading.facts["job"], reading.facts["host"]) == (1999616, "r6i4n5")
+
+
+def test_a_hang_names_operation_sequence_and_rank():
+    text = (
+        "[rank4]:[E321 ProcessGroupNCCL.cpp:607] [Rank 4] Watchdog caught collective operation timeout: WorkNCCL("
+        "SeqNum=1580, OpType=ALLREDUCE, NumelIn=4, NumelOut=4, Timeout(ms)=600000) ran for 600067 milliseconds"
+    )
+    assert read(BY_ID["nccl_timeout"], text).facts == {
+        "rank": 4, "seq": 1580, "op": "ALLREDUCE", "timeout_ms": 600_000, "ran_ms": 600_067
+    }
+
+
+@pytest.mark.parametrize(
     ("code", "kind", "severity", "grade"),
     [
         (1, FindingKind.CRASH, Severity.CRITICAL, None),

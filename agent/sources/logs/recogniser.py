@@ -83,8 +83,9 @@ class Recogniser:
 
     @property
     def place(self) -> Place | None:
-        """Where the earliest open block begins."""
-        places = (item.record.place for item in self._items())
+        """Where the earliest open block begins. One that was told and only goes on watching may be forgotten."""
+        watching = (item for item in self._watching.values() if not item.told)
+        places = (item.record.place for item in chain(self._open.values(), watching))
         return min(places, key=lambda place: place.offset, default=None)
 
     def look(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
@@ -127,17 +128,22 @@ class Recogniser:
         return chain(self._open.values(), self._watching.values())
 
     def _watch(self, item: _Open, record: Record) -> Iterator[Meaning]:
+        """Show a record to a block that watches; one that is told goes on watching until it is cut."""
         step = item.block.take(record.line.text)
-        if step in (Step.ENDED, Step.CUT):
+        told = item.told
+        if step is Step.CUT:
             del self._watching[record.line.source]
-            ended = step is Step.ENDED
-            yield self._told(item, record if ended else item.record)
+            if not told or item.block.told().facts.get("recovered"):
+                yield self._told(item, record if told else item.record)
+        elif step is Step.ENDED:
+            item.told = True
+            yield self._told(item, record)
 
     def _try(self, item: _Open, record: Record) -> Iterator[Meaning]:
         """What a record would tell if it ended a block, which stays as it is."""
         trial = replace(item, block=deepcopy(item.block))
         if trial.block.take(record.line.text) is Step.ENDED:
-            item.told = True
+            item.told |= item.signature.block not in WATCHING
             yield from self._end(trial, record, keep=True)
 
     def _line(self, record: Record, patterns: Collection[int], *, watch: bool) -> Iterator[Meaning]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from agent.core import progress, signatures
-from agent.core.progress import Pattern, Table
+from agent.core.patterns import Pattern, Table
 from agent.core.signatures import Signature
 from agent.sources.logs.engine import Engine, build
+from agent.sources.logs.hints import Hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Rules:
 
     signatures: tuple[Signature, ...]
     engine: Engine
-    progress: Table
+    progress: Hints
     max_line: int
     zone: tzinfo | None = None
     """In which to read times without an offset; None for the system's."""
@@ -40,11 +41,11 @@ def rules(
 
     `engine` is given in tests only; it must have been built from the same signatures' patterns.
     """
-    known = signatures.with_own(own)
+    known, builtin = signatures.with_own(own), progress.builtin()
     return Rules(
         signatures=known,
         engine=engine if engine is not None else build(tuple(signature.pattern for signature in known)),
-        progress=Table.of((*own_progress, *progress.builtin().patterns)),
+        progress=Hints(Table((*own_progress, *builtin.patterns), builtin.markers)),
         max_line=max_line,
         zone=zone,
     )

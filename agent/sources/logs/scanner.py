@@ -4,18 +4,19 @@ Knows bytes and offsets, not files: `tailer` reads. Only the records that the en
 besides those of an open block, and the last few of each piece for progress.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from agent.core import runs
 from agent.core.facts import Activity, LogFinding, Progress, TrainingSeen
 from agent.core.lines import clean, stamp
-from agent.core.progress import Found, aside
+from agent.core.patterns import Found, Marker
 from agent.core.runs import Awaited, Run
 from agent.sources.logs.buffer import KEPT, Buffer
 from agent.sources.logs.chunk import Span
+from agent.sources.logs.engine import SEPARATORS
+from agent.sources.logs.newest import Reader, Stretch
 from agent.sources.logs.recogniser import Meaning, Place, Recogniser, Record
 from agent.sources.logs.rules import Rules
 
@@ -23,12 +24,8 @@ PROGRESS_WITHIN = KEPT
 """Bytes at the end of a piece that are read for progress: the last bar is there, and all others are older."""
 PROGRESS_BEFORE = 16_384
 """Bytes before a finding that are read for the progress that it happened at."""
-STEP_WITHIN = 24
-"""Records before the newest loss in which its step is looked for; blocks of a line a value have that many."""
 FINDINGS_AT_MOST = 20
 """Findings of one signature in one piece; the others are counted. Thousands of lines may repeat one assertion."""
-
-_RECORD = re.compile(rb"[^\n\r\0]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +34,6 @@ class Noticed:
 
     key: tuple[str | int, ...]
     fact: LogFinding | TrainingSeen
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A record that may show progress. One that has not `ended` may be cut within a number."""
-
-    offset: int
-    data: bytes
-    ended: bool
 
 
 class LogScanner:
@@ -66,6 +54,7 @@ class LogScanner:
         """Findings that were too many to tell."""
         self._rules = rules
         self._file = file
+        self._marker = rules.progress.table.over(progress.framework) if progress is not None else None
         self._recogniser = Recogniser(rules)
         self._buffer = Buffer(place, rules.max_line, rules.zone)
         self._progress_upto = place.offset
@@ -113,15 +102,14 @@ class LogScanner:
                 self._walk(was, candidates)
             self._settled.clear()
         if show:
-            self._show([*self._unread(pending.begin, PROGRESS_WITHIN), *self._unfinished(ended=False)])
+            self._show(self._with_pending(self._unread(pending.begin, PROGRESS_WITHIN), ended=False))
         self._buffer.drop(self._progress_upto)
         return self._taken()
 
     def settle(self, *, blocks: bool) -> list[Noticed]:
         """Look at an unfinished record as it stands; with `blocks`, also tell what waits for more lines."""
         span = self._buffer.pending
-        unread = self._unread(span.begin, PROGRESS_WITHIN)
-        self._show([*unread, *self._unfinished(ended=True)])
+        self._show(self._with_pending(self._unread(span.begin, PROGRESS_WITHIN), ended=True))
         if span.end > span.begin:
             patterns = self._candidates(span.begin, span.end).get(span.begin, frozenset())
             before = len(self._noticed)
@@ -210,65 +198,74 @@ class LogScanner:
 
     # Progress.
 
-    def _unread(self, upto: int, within: int) -> list[_Shown]:
-        """The records before an offset that were not read for progress yet, and are at most so many bytes back."""
+    def _unread(self, upto: int, within: int) -> Stretch:
+        """The bytes before an offset that were not read for progress yet, at most so many of them."""
         begin = max(self._progress_upto, upto - within)
         if begin >= upto:
-            return []
+            return Stretch(upto, b"")
         data = self._buffer.before(upto, upto - begin)
         base = upto - len(data)
-        matches = list(_RECORD.finditer(data))
-        skipped = base > self._progress_upto and len(matches) > 1  # then the first record may be cut
+        cut = base > self._progress_upto and not data.startswith(SEPARATORS)
         self._progress_upto = upto
-        return [_Shown(base + match.start(), match[0], ended=True) for match in matches[skipped:]]
+        return Stretch(base, data, cut)
 
-    def _unfinished(self, *, ended: bool) -> list[_Shown]:
-        """The record that may still grow, to be read as one that has ended or as one that may be cut in a number."""
+    def _with_pending(self, stretch: Stretch, *, ended: bool) -> Stretch:
+        """Add the record that may still grow, to be read as one that has ended or that may be cut within a number."""
         span = self._buffer.pending
-        return [_Shown(span.begin, self._buffer.chunk.shown(span), ended)] if span.end > span.begin else []
+        if span.end == span.begin:
+            return stretch
+        return replace(stretch, pending=(span.begin, self._buffer.chunk.shown(span)), ended=ended)
 
-    def _show(self, records: Sequence[_Shown]) -> None:
-        """Take in what records show. Within a run only the newest numbers count; else any record may begin one."""
-        for offset, found in self._newest(records) if self.within_run else self._all(records):
-            self._act(found)
-            if not found.trains:
-                continue
-            self.run, self.progress, begun = runs.progressed(self.run, self.progress, found)
-            if begun and self.progress is not None:
-                key = ("training", self.run.anchor)
-                self._noticed.append(Noticed(key, TrainingSeen(self.path, self._file, offset, self.progress)))
+    def _show(self, stretch: Stretch) -> None:
+        """Take in what records show. Within a run only the newest numbers count, as long as one counter shows them."""
+        table = self._rules.progress.narrow(stretch.data + (stretch.pending or (0, b""))[1])
+        reader = Reader(table, stretch, self._rules.max_line)
+        self._mark(reader.marker())
+        shown = reader.newest(self._is_beside) if self.within_run else []
+        if not self.within_run or any(self._is_another(found) for _, found in shown):
+            shown = reader.every()
+        for offset, found in shown:
+            self._take(offset, found)
+
+    def _take(self, offset: int, found: Found) -> None:
+        self._act(found)
+        if not found.trains:
+            return
+        self.run, self.progress, begun = runs.progressed(self.run, self.progress, found, offset)
+        self._mark(None)
+        if begun and self.progress is not None:
+            key = ("training", self.run.anchor)
+            self._noticed.append(Noticed(key, TrainingSeen(self.path, self._file, offset, self.progress)))
 
     def _act(self, found: Found) -> None:
-        """Note what the program does; a smaller bar amid training is likely an evaluation's."""
-        if found.activity is not None:
-            beside = self.progress is not None and aside(self.progress, found.progress)
-            self.activity = Activity.EVALUATING if beside else found.activity
-            self.told += 1
+        """Note what the program does. A bar that is only drawn again says nothing of a save or an evaluation."""
+        if found.activity is None:
+            return
+        beside = self._is_beside(found.progress)
+        silent = self.activity in (Activity.SAVING, Activity.EVALUATING)
+        if silent and not beside and found.trains and self._is_drawn_again(found.progress):
+            return
+        self.activity = Activity.EVALUATING if beside else found.activity
+        self.told += 1
 
-    def _all(self, records: Iterable[_Shown]) -> Iterator[tuple[int, Found]]:
-        for record in records:
-            found = self._found(record)
-            if found is not None:
-                yield record.offset, found
+    def _mark(self, marker: Marker | None) -> None:
+        """Note a framework by its texts, and name it where the numbers name none, or one that it is built on."""
+        if marker is not None and (self._marker is None or (marker.over and not self._marker.over)):
+            self._marker = marker
+        known = self._marker
+        if known is not None and self.progress is not None and (known.over or self.progress.framework is None):
+            self.progress = replace(self.progress, framework=known.framework)
 
-    def _newest(self, records: Sequence[_Shown]) -> list[tuple[int, Found]]:
-        """What shows the newest step, the newest loss and the newest activity, in the order of the file."""
-        picked: list[tuple[int, Found]] = []
-        stepped = lossy = False
-        left = STEP_WITHIN
-        for record in reversed(records):
-            left -= lossy
-            found = self._found(record) if not stepped or b"oss" in record.data else None
-            if found is not None and (found.trains or not picked):
-                picked.append((record.offset, found))
-                stepped = stepped or self._is_step(found.progress)
-                lossy = lossy or (found.progress.loss is not None and not found.weak)
-            if lossy and (stepped or not left):
-                break
-        return picked[::-1]
+    def _is_beside(self, progress: Progress) -> bool:
+        return runs.is_beside(self.run, self.progress, progress)
 
-    def _is_step(self, progress: Progress) -> bool:
-        return progress.step is not None and not (self.progress is not None and aside(self.progress, progress))
+    def _is_another(self, found: Found) -> bool:
+        """Whether a record counts something else than what is shown, so that the order of records matters."""
+        shown, new = self.progress, found.progress
+        return shown is not None and new.step is not None and shown.step is not None and new.total != shown.total
 
-    def _found(self, record: _Shown) -> Found | None:
-        return self._rules.progress.find(clean(record.data[-self._rules.max_line :]).text, ended=record.ended)
+    def _is_drawn_again(self, progress: Progress) -> bool:
+        shown = self.progress
+        return shown is not None and progress.step is not None and (progress.step, progress.total) == (
+            shown.step, shown.total
+        )  # fmt: skip

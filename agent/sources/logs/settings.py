@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from agent.core import progress, signatures
 from agent.core.facts import FindingKind
-from agent.core.progress import Pattern
+from agent.core.patterns import Pattern
 from agent.core.signatures import Signature
 from agent.core.units import parse_size
 from agent.sources.logs.globs import is_pattern

@@ -1,6 +1,7 @@
 """Lightning on a tiny model; `--with` says what else is to happen."""
 
 import argparse
+import logging
 import os
 import time
 
@@ -18,6 +19,10 @@ parser.add_argument("--out", default="out")
 args = parser.parse_args()
 if "SHORTAGE_AT" in os.environ or "SHORTAGE_ABOVE" in os.environ:
     import shortage
+
+
+# An advertisement names a host that has no place here.
+logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.getMessage())
 
 
 class Model(lightning.LightningModule):
@@ -70,8 +75,8 @@ if "early" in args.also:
     chosen.append(callbacks.EarlyStopping("val_loss", patience=2))
 if "finite" in args.also:
     chosen.append(callbacks.EarlyStopping("train_loss", patience=50, check_finite=True, check_on_train_epoch_end=True))
-if "rich" in args.also:
-    chosen.append(callbacks.RichProgressBar())
+if "no-bar" not in args.also:
+    chosen.append(callbacks.RichProgressBar() if "rich" in args.also else callbacks.TQDMProgressBar())
 if "save" in args.also:
     chosen.append(callbacks.ModelCheckpoint(args.out, every_n_train_steps=5, save_top_k=-1))
 trainer = lightning.Trainer(

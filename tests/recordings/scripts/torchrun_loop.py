@@ -39,7 +39,11 @@ def trouble(step):
             raise ConnectionError("object store: 503 Slow Down")
 
 
-dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=args.timeout))
+# The launcher's own store still holds the addresses of the attempt before.
+place = f"tcp://localhost:{29_600 + int(os.environ['TORCHELASTIC_RESTART_COUNT'])}"
+dist.init_process_group(
+    "gloo", place, rank=rank, world_size=int(os.environ["WORLD_SIZE"]), timeout=datetime.timedelta(seconds=args.timeout)
+)
 torch.manual_seed(0)
 torch.set_num_threads(1)
 model = DistributedDataParallel(torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1)))

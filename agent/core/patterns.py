@@ -1,0 +1,241 @@
+"""What progress looks like: one pattern for each way to print it, and a table of them that reads lines.
+
+Knows no framework: those are in `progress.toml`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from agent.core.facts import Activity, Progress
+from agent.core.training_loss import training_loss
+
+_BEFORE = 160
+"""Characters before a match that may tell what a bar is about."""
+PIECES_AT_MOST = 8
+"""Bars glued together in one line that are read, the newest first."""
+
+NOTHING = Progress()
+"""What a line shows that tells of something else than training."""
+
+_CLOSED_BAR = re.compile(r"(?:\d/ ?\d{1,15} \[\d[^\[\]<]{0,40}<|\dit \[\d[\d:]{1,15}, )[^\[\]]{1,1000}\]")
+"""A bar up to the bracket that closes it: what follows is another line, whose beginning was lost to the bar."""
+_EPOCH = re.compile(r"\bepochs?[\s:=#\[(]{0,4}(\d{1,9})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One way to print progress; the fields are the keys of `progress.toml`."""
+
+    id: str
+    pattern: re.Pattern[str]
+    hints: tuple[str, ...] = ()
+    framework: str | None = None
+    unless: re.Pattern[str] | None = None
+    needs: re.Pattern[str] | None = None
+    bar: bool = False
+    weak: bool = False
+    stepless: bool = False
+    losses: tuple[re.Pattern[str], ...] = ()
+    names: tuple[str, ...] = ()
+    activity: Activity | None = None
+    besides: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may show a step."""
+        return self.activity is None and ("step" in self.pattern.groupindex)
+
+    @property
+    def heads(self) -> bool:
+        """Whether it is the header of an epoch: its number, and nothing else."""
+        return set(self.pattern.groupindex) == {"epoch"} and self.needs is None
+
+    def last(self, text: str) -> re.Match[str] | None:
+        """The last match in a line that is about training."""
+        if self.needs is not None and not self.needs.search(text):
+            return None
+        found = None
+        for match in self.pattern.finditer(text):
+            about = text[max(0, match.start() - _BEFORE) : match.end()]
+            if self.unless is None or not self.unless.search(about):
+                found = match
+        return found
+
+    def loss_in(self, text: str) -> float | None:
+        """The training loss that a line shows from the match on."""
+        if not self.losses:
+            return training_loss(text.lower(), self.names)
+        matches = (pattern.search(text) for pattern in self.losses)
+        return next((_float(match["loss"]) for match in matches if match is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Texts by which a framework is known that prints no progress of its own; `over`: what it is built on may."""
+
+    framework: str
+    texts: tuple[str, ...]
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a line shows: progress, or that the program does something else.
+
+    `weak`: the progress only fills in what no other line has shown; `stepless`: only while no line has shown a step;
+    `head`: it is the header of an epoch.
+    """
+
+    progress: Progress
+    weak: bool = False
+    stepless: bool = False
+    activity: Activity | None = Activity.TRAINING
+    """None where the line tells numbers, but not that a step was made."""
+    head: bool = False
+
+    @property
+    def trains(self) -> bool:
+        """Whether the line is about training itself."""
+        return self.progress != NOTHING
+
+    def yields_to(self, shown: Progress | None) -> bool:
+        """Whether what was shown before outweighs it."""
+        return self.weak or (self.stepless and shown is not None and shown.step is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Patterns in the order in which they are tried, and what tells frameworks apart."""
+
+    patterns: tuple[Pattern, ...]
+    markers: tuple[Marker, ...] = ()
+
+    @property
+    def hints(self) -> frozenset[str]:
+        """Lower-case texts, one of which is in whatever may mean something to a pattern that has hints."""
+        known = {hint for item in self.patterns for hint in item.hints}
+        return frozenset(known.union(text.lower() for item in self.markers for text in item.texts))
+
+    def within(self, hints: frozenset[str]) -> "Table":
+        """What is left of the table where only these of its hints occur."""
+        return Table(
+            tuple(item for item in self.patterns if not item.hints or not hints.isdisjoint(item.hints)),
+            tuple(item for item in self.markers if any(text.lower() in hints for text in item.texts)),
+        )
+
+    def find(self, text: str, *, ended: bool = True) -> Found | None:
+        """Read a cleaned line, and in it each bar by itself. One that has not `ended` may be cut in a number."""
+        pieces = list(_pieces(text))
+        if not ended:
+            pieces.pop()
+        found: Found | None = None
+        for piece in reversed(pieces[-PIECES_AT_MOST:]):
+            older = self._first(piece, ended=ended)
+            found = older if found is None else _joined(found, older)
+            if found is not None and found.progress.step is not None and found.progress.loss is not None:
+                break
+        return found
+
+    def marked(self, holds: Callable[[str], bool]) -> Marker | None:
+        """The first marker of which something `holds` a text."""
+        return next((item for item in self.markers if any(map(holds, item.texts))), None)
+
+    def over(self, framework: str | None) -> Marker | None:
+        """The marker of a framework that is built on others, by its name."""
+        return next((item for item in self.markers if item.over and item.framework == framework), None)
+
+    def _first(self, text: str, *, ended: bool) -> Found | None:
+        lower = text.lower()
+        told: Found | None = None
+        for pattern in self.patterns:
+            hinted = not pattern.hints or any(hint in lower for hint in pattern.hints)
+            match = pattern.last(text) if hinted and (pattern.bar or ended) else None
+            if match is None:
+                continue
+            found = _found(pattern, match, text)
+            if not (pattern.besides and told is None):
+                return found if told is None or not found.trains else replace(found, activity=told.activity)
+            told = found
+        return told
+
+
+def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progress:
+    """Take newer numbers in; what the new line lacks stays. Weak ones only fill in what is not known."""
+    if old is None:
+        return new
+    if weak:
+        loss = new.loss if old.loss is None else old.loss
+        return replace(old, loss=loss, total=new.total if old.step is None and new.total is not None else old.total)
+    stepped = new.step is not None
+    return Progress(
+        step=new.step if stepped else old.step,
+        total=new.total if stepped else old.total,
+        epoch=new.epoch if new.epoch is not None else old.epoch,
+        loss=new.loss if new.loss is not None else old.loss,
+        throughput=new.throughput if new.throughput is not None or stepped else old.throughput,
+        framework=new.framework or old.framework,
+    )
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A line cut behind each bar; the last piece is what follows the last one, or all of a line without."""
+    begin = 0
+    if "[" in text:
+        for match in _CLOSED_BAR.finditer(text):
+            yield text[begin : match.end()]
+            begin = match.end()
+    yield text[begin:]
+
+
+def _joined(newer: Found, older: Found | None) -> Found:
+    """What stands behind a bar is newer than the bar, but seldom says as much."""
+    if older is None or not older.trains:
+        return newer
+    if not newer.trains:
+        return replace(older, activity=newer.activity)
+    if newer.progress.step is not None:
+        loss = newer.progress.loss if newer.progress.loss is not None else older.progress.loss
+        return replace(newer, progress=replace(newer.progress, loss=loss))
+    return replace(older, progress=merge(older.progress, newer.progress, weak=newer.weak), activity=newer.activity)
+
+
+def _found(pattern: Pattern, match: re.Match[str], text: str) -> Found:
+    if pattern.activity is not None:
+        return Found(NOTHING, activity=pattern.activity)
+    activity = None if pattern.weak else Activity.TRAINING
+    return Found(_numbers(pattern, match, text), pattern.weak, pattern.stepless, activity, pattern.heads)
+
+
+def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:
+    groups = match.groupdict()
+    pace, loss, epoch = (_float(groups.get(name)) for name in ("pace", "loss", "epoch"))
+    if loss is None:
+        loss = pattern.loss_in(text[match.start() :])
+    if epoch is None and pattern.bar:
+        epoch = _described_epoch(text[max(0, match.start() - _BEFORE) : match.start()])
+    return Progress(
+        step=_int(groups.get("step")),
+        total=_int(groups.get("total")),
+        epoch=epoch,
+        loss=loss,
+        throughput=1 / pace if pace else _float(groups.get("throughput")),
+        framework=pattern.framework,
+    )
+
+
+def _described_epoch(text: str) -> float | None:
+    """The epoch that a bar's description names last."""
+    return next((float(match[1]) for match in reversed(list(_EPOCH.finditer(text)))), None)
+
+
+def _int(text: str | None) -> int | None:
+    digits = (text or "").replace(",", "").replace("_", "")
+    return int(digits) if digits.isdigit() else None
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        return float((text or "").replace(",", ""))
+    except ValueError:
+        return None
