@@ -31,11 +31,11 @@ from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.core.stall import StallLimits
+from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.notifier import Compose, Outlet
 from agent.runtime.records import Showing
-from agent.runtime.remote_disks import RemoteDisks
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource

@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 MODULES = sorted(path for path in AGENT.rglob("*.py") if path.name != "__init__.py")
 
 ROOMS = {"core", "sources", "store", "channels", "config", "runtime", "web"}
-ATTIC = {"app", "banner", "daemon", "finished", "offline", "parts", "roster"}
+ATTIC = {"app", "banner", "daemon", "finished", "offline", "parts", "remote", "remote_disks", "roster"}
 """The modules beside the rooms, which build and run the whole."""
 
 FLOORS = {

@@ -15,7 +15,8 @@ from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
 from agent.core.facts import Event, HandedIn, ResolveAsked
 from agent.core.job import Job
-from agent.core.jobbook import JobBook, LogState, Turned
+from agent.core.job_logs import LogState
+from agent.core.jobbook import JobBook, Turned
 from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import WantedLog

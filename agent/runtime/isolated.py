@@ -149,6 +149,8 @@ class Child:
             data = os.read(key.fd, 65_536)
             if key.fileobj is self._process.stderr:
                 self._hear(data)
+                if not data:
+                    self._selector.unregister(key.fileobj)
             elif data:
                 self._unread += data
             else:
@@ -157,9 +159,6 @@ class Child:
             raise ChildFailed(f"the child of {self._name} answered more than {ANSWER_AT_MOST} bytes")
 
     def _hear(self, data: bytes) -> None:
-        if not data:
-            assert self._process.stderr is not None
-            self._selector.unregister(self._process.stderr)
         self._words = (self._words + data.decode("utf-8", "replace"))[-WORDS_KEPT:]
 
     def _parsed(self, line: bytes) -> Mapping[str, Json]:
@@ -173,6 +172,8 @@ class Child:
 
     def _last_words(self) -> str:
         self._ends_within(END_WITHIN)
+        assert self._process.stderr is not None
+        self._hear(self._process.stderr.read() or b"")
         status = self._process.poll()
         event(_log, logging.ERROR, "a child ended", source=self._name, words=strip_controls(self._words))
         words = strip_controls(self._words.strip().rpartition("\n")[2])

@@ -20,6 +20,8 @@ from agent.sources import mounts
 from agent.sources.filesystem import failed, measure
 from agent.sources.mounts import MOUNT_TABLE, Mount, NotLocal, NotWatchable
 
+NOT_BY_ITSELF = "network and user-space mounts are measured if named, or if a watched log is on them"
+
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +91,8 @@ class DiskSource:
                 samples += measure(mount)
                 watched.append(mount.mountpoint)
             except OSError as error:
-                samples.append(failed(mount, error))
+                skipped.append(f"{mount}: {error.strerror}")
+                samples += failed(mount, error)
         self._tell(skipped)
         self.watched, self.skipped = tuple(watched), tuple(skipped)
         if not watched:
@@ -124,7 +127,7 @@ class DiskSource:
 def _by_themselves(table: Collection[Mount]) -> tuple[list[Mount], list[str]]:
     """The disks among all mounts, and notes on the mounts that may hang. Containers mount single files too."""
     disks = [mount for mount in mounts.disks(table) if not os.path.isfile(mount.mountpoint)]  # noqa: PTH113 - a text
-    skipped = [f"{mount}: network and user-space mounts are not measured" for mount in mounts.remote(table)]
+    skipped = [f"{mount}: {NOT_BY_ITSELF}" for mount in mounts.remote(table)]
     return disks, skipped
 
 

@@ -1,11 +1,15 @@
 """One look at one file system: the only user of `statvfs`, which may hang on whatever is not plainly local."""
 
+import errno
 import os
 from collections.abc import Iterator
 
 from agent.core.model import Sample
 from agent.core.text import strip_controls
 from agent.sources.mounts import Mount
+
+BROKEN = frozenset({errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO, errno.ESHUTDOWN, errno.EHOSTDOWN})
+"""What a broken disk, a server that forgot us, or a file system without its process answers."""
 
 
 def measure(mount: Mount) -> Iterator[Sample]:
@@ -24,9 +28,10 @@ def measure(mount: Mount) -> Iterator[Sample]:
         yield Sample(f"filesystem_{name}", float(value), labels)
 
 
-def failed(mount: Mount, error: OSError) -> Sample:
-    """Say that a file system answers with an error."""
-    return Sample("filesystem_device_error", 1, {**labels_of(mount), "error": error.strerror or type(error).__name__})
+def failed(mount: Mount, error: OSError) -> Iterator[Sample]:
+    """Say that a file system answers with an error; one that is not there any more, or not for us, does not."""
+    if error.errno in BROKEN:
+        yield Sample("filesystem_device_error", 1, {**labels_of(mount), "error": error.strerror or ""})
 
 
 def labels_of(mount: Mount) -> dict[str, str]:

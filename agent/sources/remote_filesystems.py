@@ -48,7 +48,7 @@ class RemoteFilesystems:
         try:
             yield from measure(mount)
         except OSError as error:
-            yield failed(mount, error)
+            yield from failed(mount, error)
 
 
 def in_child(settings: Json, asked: Asked) -> RemoteFilesystems:  # noqa: ARG001 - every factory has one shape

@@ -140,10 +140,10 @@ def test_a_percentage_is_never_rounded_up_to_a_limit() -> None:
 HOUR = 3_600
 
 
-def filling(start: float, per_hour: float, hours: int, *, saw: float = 0.0) -> list[tuple[int, list[DiskReading]]]:
+def filling(start: float, per_hour: float, hours: float, *, saw: float = 0.0) -> list[tuple[int, list[DiskReading]]]:
     """A look every five minutes; with `saw`, every second hour so many percent are used more."""
     looks = []
-    for second in range(0, hours * HOUR, 300):
+    for second in range(0, int(hours * HOUR), 300):
         extra = saw if second // HOUR % 2 else 0.0
         looks.append((second, [disk(start + per_hour * second / HOUR + extra)]))
     return looks
@@ -161,7 +161,7 @@ def test_a_disk_that_will_be_full_within_a_day_is_foreseen() -> None:
 
 
 def test_one_that_fills_within_four_hours_is_critical() -> None:
-    told = follow(filling(81, 5, 4), DiskLimits(warn_percent=99, critical_percent=100))
+    told = follow(filling(81, 5, 3.4), DiskLimits(warn_percent=99, critical_percent=100))
 
     assert changes(told) == [("disk_filling", "fired", "critical", 3 * HOUR)]
 

@@ -37,8 +37,8 @@ def told(hook, alert_type, status):
 
 def steps(agent):
     """The steps of the running jobs."""
-    lines = [line for line in agent.get("/metrics").text.splitlines() if line.startswith("gpuwarden_training_job_step{")]
-    return sorted(float(line.rpartition(" ")[2]) for line in lines)
+    lines = agent.get("/metrics").text.splitlines()
+    return sorted(float(line.rpartition(" ")[2]) for line in lines if line.startswith("gpuwarden_training_job_step{"))
 
 
 def measured(agent, mount):

@@ -183,9 +183,15 @@ def test_samples_show_with_the_labels_of_the_catalogue(setting):
 
 
 def test_of_two_equal_samples_the_later_shows(setting):
-    samples = tuple(Sample("log_files", value) for value in (1, 2))
-    setting.board.publish("logs", Reading(samples=samples), NOW)
-    assert setting.value("log_files") == 2
+    samples = tuple(Sample("nvml_generation", value) for value in (1, 2))
+    setting.board.publish("gpu", Reading(samples=samples), NOW)
+    assert setting.value("nvml_generation") == 2
+
+
+def test_what_several_sources_report_a_part_of_is_summed(setting):
+    for source, files in (("logs", 3), ("logs:/nfs", 2)):
+        setting.board.publish(source, Reading(samples=(Sample("log_files", files),)), NOW)
+    assert setting.value("log_files") == 5
 
 
 def test_a_sample_that_the_catalogue_lacks_is_left_out_and_told(setting, caplog):

@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from agent.core.clock import Instant
-from agent.core.disk_rules import readings
+from agent.core.disk import readings
 from agent.core.ports import Unavailable
 from agent.sources import mounts
-from agent.sources.disk import Config, DiskSource
+from agent.sources.disk import NOT_BY_ITSELF, Config, DiskSource
 from agent.sources.mounts import Mount, NotWatchable
 
 NOW = Instant(0, 0.0)
@@ -72,7 +72,7 @@ def test_what_may_hang_is_named_and_never_measured(root: Path, fstype: str) -> N
     disks = source(root, f"/dev/sda1 {root} ext4", f"server:/x {root}/nfs {fstype}")
     disks.read(NOW)
     assert disks.watched == (str(root),)
-    assert disks.skipped == (f"{root}/nfs ({fstype}): network and user-space mounts are not measured",)
+    assert disks.skipped == (f"{root}/nfs ({fstype}): {NOT_BY_ITSELF}",)
 
 
 def test_pseudo_file_systems_are_not_worth_a_word(root: Path) -> None:
@@ -136,14 +136,12 @@ def test_explicit_paths_stand_for_the_mounts_that_hold_them(root: Path) -> None:
     assert disks.skipped == ()
 
 
-def test_an_explicit_network_path_is_refused_untouched(root: Path) -> None:
+def test_an_explicit_network_path_is_left_to_a_child_untouched(root: Path) -> None:
     lines = [f"/dev/sda1 {root} ext4", f"h:/x {root}/nfs nfs"]
     disks = source(root, *lines, paths=[f"{root}", f"{root}/nfs/never/looked/at", f"{root}/missing"])
     disks.read(NOW)
     assert disks.watched == (str(root),)
-    network, missing = disks.skipped
-    assert network.startswith(f"{root}/nfs/never/looked/at: on {root}/nfs (nfs), which is not a local file system")
-    assert missing == f"{root}/missing: does not exist"
+    assert disks.skipped == (f"{root}/missing: does not exist",)
 
 
 def test_links_are_followed_as_long_as_they_stay_local(root: Path) -> None:
