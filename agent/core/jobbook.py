@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from agent.core import incidents, jobs, processes
 from agent.core.clock import MINUTE
-from agent.core.facts import Event, FindingKind, LogFinding, ProcessEnded, ProcessStarted, Role, TrainingSeen
+from agent.core.facts import Event, FindingKind, LogFinding, ProcessEnded, ProcessStarted, TrainingSeen
 from agent.core.job import Exit, Job, JobState
 from agent.core.job_logs import LogState, read_since_exit, renamed, states_of, telling
 from agent.core.jobs import Turn
@@ -157,7 +157,8 @@ class JobBook:
         """Whether the fact tells of a run that no job stands for. What trails an ended run is about that run."""
         if isinstance(fact, TrainingSeen) or fact.kind is FindingKind.STARTED:
             return True
-        told_by_error = fact.role is Role.ROOT and fact.kind is not FindingKind.CANCELLED
+        certain = fact.kind is not FindingKind.CANCELLED or fact.doubt == incidents.SURE
+        told_by_error = certain and (incidents.opens(fact) or bool(fact.facts.get("skipped")))
         if fact.found and fact.kind not in TELLING:
             return False
         return told_by_error and fact.file not in self._ended_files

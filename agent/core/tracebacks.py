@@ -14,10 +14,8 @@ _FRAME = re.compile(r'File "(?P<file>[^"]{1,1024})", line (?P<line>\d{1,9})(?:, 
 _BOXED = re.compile(
     r"(?P<file>(?:/|[A-Za-z]:\\|~|\S{0,255}\.py)[^:]{0,1000}):(?P<line>\d{1,9}) in (?P<function>\S{1,255})$"
 )
-_CELL = re.compile(
-    r"(?:File |Cell |<ipython-input|[~/]).{0,400}?(?:, line |:|<)(?P<line>\d{1,9})\S{0,40},? "
-    r"in (?P<function>[^\s(]{1,255})"
-)
+_CELL = re.compile(r"(?:File |Cell |<ipython-input|[~/]|[A-Za-z]:\\).{0,400}? in (?P<function>[^\s(]{1,255})")
+"""How notebooks name the place of a frame."""
 _EXCEPTION = re.compile(
     r"(?P<name>(?:[A-Za-z_]\w{0,127}\.){1,16}(?:_{0,4}[A-Z]\w{0,127}|error|timeout)"
     r"|\w{0,127}(?:Error|Exception|Interrupt|Exit|StopIteration|StopAsyncIteration|Warning|Group|error|timeout))"
@@ -114,7 +112,7 @@ class Traceback:
             facts["perhaps_caught"] = True
         else:
             facts["uncaught"] = True
-        context = [line for frame in self._frames for line in frame]
+        context = [line for frame in self._frames for line in frame] or ([self._opening] if self._named else [])
         if self._error is not None:
             context.append(self._error[:CONTEXT_LENGTH])
         return Told(self._error or self._opening, tuple(context), facts)

@@ -106,9 +106,9 @@ def _is_past(log: Contents, number: int) -> bool:
         return True
     shown = [*(item.progress or NOTHING_YET for item in later), log.progress]
     went_on = any(incidents.beyond(before, item) for item in shown)
-    if any(item.kind is FindingKind.COMPLETED for item in later):
-        # Some programs say that training has ended however it ended.
-        return went_on or not (_is_fatal(finding) or finding.doubt == incidents.REPORTS_AN_END)
+    markers = [item for item in later if item.kind is FindingKind.COMPLETED]
+    if markers:
+        return went_on or _is_undone(finding, markers)
     if finding.kind not in incidents.SURVIVABLE:
         return False
     if not went_on or (_is_fatal(finding) and log.size - finding.offset <= incidents.BUFFERED):
@@ -116,6 +116,16 @@ def _is_past(log: Contents, number: int) -> bool:
     if finding.kind is FindingKind.NAN_LOSS and not incidents.is_mended(finding, log.progress):
         return False
     return not finding.final
+
+
+def _is_undone(finding: LogFinding, markers: Sequence[LogFinding]) -> bool:
+    """Whether a good end without further steps proves that an error was caught.
+
+    Some programs say that training has ended however it ended; a framework says so only of a good end.
+    """
+    if _is_fatal(finding) or finding.doubt == incidents.REPORTS_AN_END:
+        return False
+    return finding.doubt == incidents.FOLLOWS or any("framework" in item.facts for item in markers)
 
 
 def _before_another_run(log: Contents, number: int) -> bool:

@@ -187,7 +187,7 @@ def test_what_other_logs_of_a_job_say_is_evidence_of_it():
 @pytest.mark.parametrize(
     ("kind", "found", "begins"),
     [(FindingKind.CRASH, True, False), (FindingKind.CRASH, False, True), (FindingKind.GPU_OOM, True, True),
-     (FindingKind.DISK_FULL, True, False), (FindingKind.CANCELLED, False, False), (FindingKind.STARTED, True, True)],
+     (FindingKind.DISK_FULL, True, False), (FindingKind.CANCELLED, False, True), (FindingKind.STARTED, True, True)],
 )  # fmt: skip
 def test_which_errors_begin_a_job_by_themselves(kind, found, begins):
     role = Role.MARKER if kind is FindingKind.STARTED else Role.ROOT

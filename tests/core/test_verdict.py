@@ -137,9 +137,15 @@ def test_a_good_end_makes_a_caught_error_past():
     assert short(verdict(crash(doubt=2), marker())) == (COMPLETED, None)
 
 
-@pytest.mark.parametrize("error", [crash(facts={"uncaught": True}), summary(), crash(doubt=1)])
+@pytest.mark.parametrize("error", [crash(facts={"uncaught": True}), summary(), crash(doubt=1), crash()])
 def test_some_programs_say_that_training_has_ended_however_it_ended(error):
     assert short(verdict(error, marker())) == (FAILED, CRASH)
+
+
+def test_a_framework_says_so_only_of_a_good_end():
+    end = marker(facts={"framework": "lightning"})
+    assert short(verdict(oom(), end)) == (COMPLETED, None)
+    assert short(verdict(oom(facts={"uncaught": True}), end)) == (FAILED, OOM)
 
 
 def test_an_error_after_the_good_end_failed_the_rest_of_the_program():
@@ -175,7 +181,7 @@ def test_a_crash_long_after_a_loss_that_is_no_number_is_a_crash():
 def test_a_write_that_failed_is_told_though_training_went_on():
     full = finding(kind=FindingKind.DISK_FULL, progress=at(40))
     assert short(verdict(full, progress=at(90))) == (FAILED, FindingKind.DISK_FULL)
-    assert short(verdict(full, marker(), progress=at(100))) == (COMPLETED, None)
+    assert short(verdict(full, marker(progress=at(99)), progress=at(100))) == (COMPLETED, None)
 
 
 def test_a_cancellation_is_not_survived_by_the_steps_of_a_graceful_end():

@@ -25,6 +25,8 @@ TIMEOUT = 240
 BEFORE = """
 await() { until grep -qaE -- "$1" "${2:-train.log}" 2>/dev/null; do sleep 0.02; done; }
 """
+SIGNALS = {128 + item: item.name for item in signal.Signals}
+"""What a shell shows for a process that a signal ended."""
 ENVIRONMENT = {
     "HOME": "/srv/home",
     "USER": "train",
@@ -167,7 +169,7 @@ class _Recording:
             "terminal": bool(self.scenario.get("terminal")),
             "versions": {item: _version(item) for item in ["python", *self.scenario["packages"]]},
             "exit_code": code,
-            "signal": signal.Signals(code - 128).name if code and code > 128 else None,
+            "signal": SIGNALS.get(code),
             "seconds": seconds,
         }
         parts = watch.parts(began)

@@ -24,8 +24,11 @@ bool on_this_rank() {
   return !wanted || (rank && std::string(rank) == wanted);
 }
 
-// SHORTAGE_AT: the call that fails, counted from 1; SHORTAGE_ABOVE: rows of the input above which every call fails.
-void check(const at::Tensor& rows) {
+// SHORTAGE_OF: which of the two operations may fail, addmm or mm. SHORTAGE_AT: the call that fails, counted from 1.
+// SHORTAGE_ABOVE: rows of the input above which every call fails. SHORTAGE_RANK: the only rank in which any fails.
+void check(const at::Tensor& rows, const char* name) {
+  static const char* wanted = std::getenv("SHORTAGE_OF");
+  if (std::string(wanted ? wanted : "addmm") != name) return;
   static const long at = limit("SHORTAGE_AT"), above = limit("SHORTAGE_ABOVE");
   static long calls = 0;
   ++calls;
@@ -40,10 +43,15 @@ void check(const at::Tensor& rows) {
       "(https://docs.pytorch.org/docs/stable/notes/cuda.html#optimizing-memory-usage-with-pytorch-alloc-conf)");
 }
 
+at::Tensor mm(const at::Tensor& rows, const at::Tensor& weight) {
+  check(rows, "mm");
+  return at::cpu::mm(rows, weight);
+}
+
 at::Tensor addmm(
     const at::Tensor& bias, const at::Tensor& rows, const at::Tensor& weight, const at::Scalar& beta,
     const at::Scalar& alpha) {
-  check(rows);
+  check(rows, "addmm");
   return at::cpu::addmm(bias, rows, weight, beta, alpha);
 }
 
@@ -52,6 +60,7 @@ torch::Library* install() {
   c10::WarningUtils::WarningHandlerGuard guard(&silent);
   auto library = new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::CPU, __FILE__, __LINE__);
   library->impl("addmm", addmm);
+  library->impl("mm", mm);
   return library;
 }
 

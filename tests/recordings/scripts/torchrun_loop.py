@@ -16,6 +16,7 @@ parser.add_argument("--steps", type=int, default=40)
 parser.add_argument("--at", type=int, default=17)
 parser.add_argument("--trouble", default="")
 parser.add_argument("--timeout", type=float, default=600)
+parser.add_argument("--own-store", action="store_true")
 parser.add_argument("--save", default="")
 args = parser.parse_args()
 rank = int(os.environ["RANK"])
@@ -39,11 +40,13 @@ def trouble(step):
             raise ConnectionError("object store: 503 Slow Down")
 
 
-# The launcher's own store still holds the addresses of the attempt before.
-place = f"tcp://localhost:{29_600 + int(os.environ['TORCHELASTIC_RESTART_COUNT'])}"
-dist.init_process_group(
-    "gloo", place, rank=rank, world_size=int(os.environ["WORLD_SIZE"]), timeout=datetime.timedelta(seconds=args.timeout)
-)
+timeout = datetime.timedelta(seconds=args.timeout)
+if args.own_store:  # the launcher's still holds the addresses of the attempt before
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
+    place = f"tcp://localhost:{29_600 + int(os.environ['TORCHELASTIC_RESTART_COUNT'])}"
+    dist.init_process_group("gloo", place, rank=rank, world_size=int(os.environ["WORLD_SIZE"]), timeout=timeout)
+else:
+    dist.init_process_group("gloo", timeout=timeout)
 torch.manual_seed(0)
 torch.set_num_threads(1)
 model = DistributedDataParallel(torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1)))
