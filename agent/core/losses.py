@@ -13,7 +13,7 @@ WITHIN = 5_000
 TOLD_AT = (2, 20)
 """Records in a row that are worth a finding: one may be chance, twenty are past hope."""
 
-_VALUE = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf(?:inity)?)(?![\w.])"
+_VALUE = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|(?:nan|inf(?:inity)?)(?:\.0)?)(?![\w.])"
 _LOSS = re.compile(
     rf"(?P<name>(?:\b\w{{1,20}} )?[\w/.-]{{0,40}}loss[\w/.-]{{0,40}})['\"]?\)?"
     rf"\s{{0,3}}[=:|\s]\s{{0,3}}\(?['\"]?(?P<value>{_VALUE})",

@@ -20,6 +20,7 @@ from agent.core.losses import WITHIN, Number, Records, number
         "         Train loss/train/total: nan",
         "step:2 - actor/pg_loss:nan - actor/grad_norm:nan",
         "12%|█| 12/100 [00:20<16:58, 2.75s/it, loss=inf]",
+        "Epoch 2: 100%|█| 20/20 [00:01<00:00, 11.90it/s, train_loss=nan.0]",
     ],
 )
 def test_what_is_no_number(text):
