@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.channels.webhook import MOST_BYTES
-from tests.support import slack
+from tests.support import discord, slack
 from tests.support.standin import Answer
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
@@ -53,6 +53,10 @@ def _slack_text(body: bytes) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+def _discord_text(body: bytes) -> str:
+    return re.sub(r"\\\\([*_~|>#\-\[\]()`]|\\\\)", r"\1", _json_text(body))
+
+
 ADAPTERS: Mapping[str, Adapter] = {
     "console": Adapter(table=lambda _: {"type": "console"}, check=_console_problems),
     "webhook": Adapter(
@@ -71,5 +75,12 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_slack_text,
         secrets=(slack.PATH, slack.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=b"ok"),
+    ),
+    "discord": Adapter(
+        table=lambda url: {"type": "discord", "url": url + discord.PATH},
+        check=discord.problems,
+        text=_discord_text,
+        secrets=(discord.PATH, discord.PATH.rpartition("/")[2]),
+        accepted=Answer(200, body=discord.SAVED),
     ),
 }  # fmt: skip

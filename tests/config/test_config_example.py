@@ -24,6 +24,8 @@ def loaded(text, tmp_path, **environ):
 def everything(tmp_path):
     """The example with every commented setting in force."""
     (tmp_path / "slack-url").write_text("https://hooks.slack.com/services/T0/B0/x")
+    (tmp_path / "discord-url").write_text("https://discord.com/api/webhooks/1/x")
+    (tmp_path / "mail-password").write_text("s3cret-of-the-mail")
     (tmp_path / "webhook-secret").write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
     text = SETTING.sub("", EXAMPLE.read_text()).replace("/etc/gpuwarden/", f"{tmp_path}/")
     return loaded(text, tmp_path, HOOK_AUTHORIZATION="Bearer x")
