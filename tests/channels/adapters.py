@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 
 from agent.channels.webhook import MOST_BYTES
-from tests.support import discord, slack
+from tests.support import discord, slack, smtp
 from tests.support.standin import Answer
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
@@ -27,6 +28,9 @@ class Adapter:
     """How the vendor says yes; None for a channel that sends no HTTP."""
     statuses: Mapping[int, str] | None = None
     """Statuses that mean something else here than in the common table."""
+
+    capture: Callable[[Callable[[str], object], object, str], bytes] | None = None
+    """Sends one message through a server of the channel's own kind, and gives what arrived."""
 
     @property
     def http(self) -> bool:
@@ -57,6 +61,23 @@ def _discord_text(body: bytes) -> str:
     return re.sub(r"\\\\([*_~|>#\-\[\]()`]|\\\\)", r"\1", _json_text(body))
 
 
+def _captured_mail(build: Callable[[str], object], what: object, key: str) -> bytes:
+    with smtp.MailServer() as server:
+        build(str(server.port)).send(what, key)
+        (content,) = server.bytes
+    return content
+
+
+def _mail_problems(content: bytes) -> list[str]:
+    found = [f"a line of {len(line)}" for line in content.split(b"\r\n") if len(line) > 998]
+    return found + ([] if content.isascii() else ["not ASCII"]) + (["too long"] if len(content) > 1 << 20 else [])
+
+
+def _mail_text(content: bytes) -> str:
+    mail = message_from_bytes(content, policy=policy.default)
+    return f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}"
+
+
 ADAPTERS: Mapping[str, Adapter] = {
     "console": Adapter(table=lambda _: {"type": "console"}, check=_console_problems),
     "webhook": Adapter(
@@ -82,5 +103,14 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_discord_text,
         secrets=(discord.PATH, discord.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=discord.SAVED),
+    ),
+    "email": Adapter(
+        table=lambda url: {
+            "type": "email", "host": "127.0.0.1", "port": int(url.rpartition(":")[2]), "security": "none",
+            "from": "gpu@example.com", "to": ["a@example.com"],
+        },
+        check=_mail_problems,
+        text=_mail_text,
+        capture=_captured_mail,
     ),
 }  # fmt: skip

@@ -5,7 +5,9 @@ lets the network beneath be replaced (`wire`), which is what makes a deadline ho
 """
 
 import re
+import socket
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +72,26 @@ class Client:
         except FAILURES as error:
             raise classify(error, host, written=call.written) from None
 
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Open a bare connection, through the proxy if one is set, for what is not HTTP. Raises SendError."""
+        until = self._clock.now().monotonic + timeout
+        wire = Wire(self._clock)
+        try:
+            if self._settings.proxy is None or is_loopback(host):
+                return _socket(wire.connect_tcp(host, port, until))
+            if forbidden(host):
+                raise AddressRefused(host)
+            parts = urlsplit(self._settings.proxy.reveal())
+            stream = wire.connect_tcp(parts.hostname or "", parts.port or 80, until)
+            try:
+                _tunnel(stream, host, port, _proxy(self._settings.proxy), until)
+            except FAILURES:
+                stream.close()
+                raise
+            return _socket(stream)
+        except FAILURES as error:
+            raise classify(error, host, written=False) from None
+
     def close(self) -> None:
         """Let go of idle connections."""
         for pool in self._pools.values():
@@ -86,7 +108,7 @@ class Client:
 
     def _new_pool(self, *, secure: bool, proxied: bool) -> httpcore.ConnectionPool:
         return httpcore.ConnectionPool(
-            ssl_context=self._tls if secure else None,
+            ssl_context=self.tls if secure else None,
             proxy=_proxy(self._settings.proxy) if proxied and self._settings.proxy is not None else None,
             max_connections=None,
             max_keepalive_connections=1,
@@ -95,8 +117,8 @@ class Client:
         )
 
     @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """The system's certificates (`SSL_CERT_FILE` is honoured), else certifi's, and those of `ca_file`."""
+    def tls(self) -> ssl.SSLContext:
+        """Whom to believe: the system's certificates (`SSL_CERT_FILE` is honoured) or certifi's, and `ca_file`'s."""
         context = ssl.create_default_context()
         folder = ssl.get_default_verify_paths().capath  # certificates in a folder are loaded on demand, so not counted
         if not context.cert_store_stats()["x509_ca"] and not (folder and any(Path(folder).iterdir())):
@@ -114,6 +136,29 @@ def _proxy(url: Secret) -> httpcore.Proxy:
     parts = urlsplit(url.reveal())
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return httpcore.Proxy(f"http://{parts.netloc.rpartition('@')[2]}", auth=login)
+
+
+def _tunnel(stream: httpcore.NetworkStream, host: str, port: int, proxy: httpcore.Proxy, until: float) -> None:
+    """Ask a proxy for a connection to somebody else. Raises httpcore's errors."""
+    login = ""
+    if proxy.auth is not None:
+        login = f"Proxy-Authorization: Basic {b64encode(b':'.join(proxy.auth)).decode()}\r\n"
+    stream.write(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n".encode(), until)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        data = stream.read(1, until)
+        if not data or len(answer) > BODY_LIMIT:
+            raise httpcore.ProxyError("000 no answer")
+        answer += data
+    status = answer.split(b" ", 2)[1:2]
+    if status != [b"200"]:
+        raise httpcore.ProxyError((status[0] if status else b"000").decode("latin-1"))
+
+
+def _socket(stream: httpcore.NetworkStream) -> socket.socket:
+    found = stream.get_extra_info("socket")
+    assert isinstance(found, socket.socket)
+    return found
 
 
 class _Call:
