@@ -20,7 +20,7 @@ ALIVE = [item for item in RECORDINGS if item.exit_code is None]
 NAME = attrgetter("name")
 ENDS = {"completed": "job_completed", "failed": "job_failed", "cancelled": "job_cancelled"}
 END_TYPES = set(ENDS.values())
-CAUSES = {"gpu_oom", "host_oom"}
+CAUSES = {"gpu_oom": "gpu_oom", "host_oom": "host_oom", "stall": "timeout_warning"}
 SETTLED = 90
 """Seconds after which everything about a log that rests must have been told: the survival wait and a little more."""
 STALLED = 40 * 60
@@ -101,7 +101,7 @@ def _loud(state, reason, truth):
     loud = set(truth.get("alerts", ()))
     if state == "failed":
         loud.add("job_failed")
-        loud.update({reason} & CAUSES)
+        loud |= {CAUSES[reason]} if reason in CAUSES else set()
     return loud
 
 
