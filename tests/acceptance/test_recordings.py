@@ -11,6 +11,7 @@ import pytest
 
 from agent import finished
 from agent.core.model import Severity
+from agent.sources.logs import watcher
 from tests.support.livelog import LiveLog
 from tests.support.recordings import FOLDER, recordings
 
@@ -33,7 +34,8 @@ def rules():
 
 
 @pytest.fixture
-def log(nodes, tmp_path):
+def log(nodes, tmp_path, rules, monkeypatch):
+    monkeypatch.setattr(watcher, "rules", lambda *_, **__: rules)  # to compile them takes longer than all the rest
     path = tmp_path / "train.log"
     path.touch()
     return LiveLog(nodes(), path)
