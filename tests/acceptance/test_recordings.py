@@ -17,6 +17,7 @@ from tests.support.recordings import FOLDER, recordings
 
 RECORDINGS = recordings()
 ENDED = [item for item in RECORDINGS if item.truth["ended"] is not None]
+HEALTHY = [item for item in ENDED if item.truth["ended"] == ["completed", None] and not item.truth.get("alerts")]
 ALIVE = [item for item in RECORDINGS if item.exit_code is None]
 NAME = attrgetter("name")
 ENDS = {"completed": "job_completed", "failed": "job_failed", "cancelled": "job_cancelled"}
@@ -24,6 +25,8 @@ END_TYPES = set(ENDS.values())
 CAUSES = {"gpu_oom": "gpu_oom", "host_oom": "host_oom", "stall": "timeout_warning"}
 SETTLED = 90
 """Seconds after which everything about a log that rests must have been told: the survival wait and a little more."""
+SLOW = 20
+"""How many times slower the tiny models of the recordings are made: a step then takes seconds."""
 STALLED = 40 * 60
 """Seconds after which a program that lives on and says nothing must have been told of."""
 
@@ -91,6 +94,15 @@ def test_followed_by_its_log_alone(recording, log):
     else:
         rights = [((ENDS.get(state), state, reason), _loud(state, reason, truth)) for state, reason in verdicts]
         assert (end, loud) in rights
+
+
+@pytest.mark.parametrize("recording", HEALTHY, ids=NAME)
+def test_a_healthy_program_that_is_slow_alarms_nobody(recording, log):
+    log.start()
+    recording.replay(log.node, log.path, slower=SLOW)
+    log.end(recording.exit_code, recording.signal)
+    log.node.run(10)
+    assert _told(log.node) == (("job_completed", "completed", None), set())
 
 
 def _may_rest(state, reason, truth):
