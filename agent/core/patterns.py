@@ -6,6 +6,7 @@ Knows no framework: those are in `progress.toml`.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 from agent.core.facts import Activity, Progress
 from agent.core.training_loss import training_loss
@@ -18,47 +19,67 @@ PIECES_AT_MOST = 8
 NOTHING = Progress()
 """What a line shows that tells of something else than training."""
 
-_CLOSED_BAR = re.compile(r"(?:\d/ ?\d{1,15} \[\d[^\[\]<]{0,40}<|\dit \[\d[\d:]{1,15}, )[^\[\]]{1,1000}\]")
+_CLOSED_BAR = re.compile(
+    r"(?:\d/ ?\d{1,15} \[\d[^\[\]<]{0,40}<|\dit \[\d[\d:]{1,15}, |%\|[^\[\]]{0,200} \[\d[\d:]{1,15}<)[^\[\]]{1,1000}\]"
+)
 """A bar up to the bracket that closes it: what follows is another line, whose beginning was lost to the bar."""
 _EPOCH = re.compile(r"\bepochs?[\s:=#\[(]{0,4}(\d{1,9})\b", re.IGNORECASE)
 
 
+@cache
+def regex(pattern: str) -> re.Pattern[str]:
+    """Compile a regular expression once. Raises re.error."""
+    return re.compile(pattern)
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One way to print progress; the fields are the keys of `progress.toml`."""
+    """One way to print progress; the fields are the keys of `progress.toml`.
+
+    Its regular expressions are compiled when they are needed first: a log shows few of the frameworks.
+    """
 
     id: str
-    pattern: re.Pattern[str]
+    pattern: str
     hints: tuple[str, ...] = ()
     framework: str | None = None
-    unless: re.Pattern[str] | None = None
-    needs: re.Pattern[str] | None = None
+    unless: str | None = None
+    needs: str | None = None
     bar: bool = False
     weak: bool = False
     stepless: bool = False
-    losses: tuple[re.Pattern[str], ...] = ()
+    losses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     activity: Activity | None = None
     besides: bool = False
+    near: str | None = None
 
     @property
-    def counts(self) -> bool:
-        """Whether it may show a step."""
-        return self.activity is None and ("step" in self.pattern.groupindex)
+    def groups(self) -> frozenset[str]:
+        """The numbers that it may show."""
+        return frozenset(regex(self.pattern).groupindex)
 
     @property
     def heads(self) -> bool:
         """Whether it is the header of an epoch: its number, and nothing else."""
-        return set(self.pattern.groupindex) == {"epoch"} and self.needs is None
+        return self.groups == {"epoch"} and self.needs is None
 
-    def last(self, text: str) -> re.Match[str] | None:
-        """The last match in a line that is about training."""
-        if self.needs is not None and not self.needs.search(text):
+    def may_be_near(self, found: frozenset[str]) -> bool:
+        """Whether it may match where these hints and patterns of bytes occur."""
+        if self.near is not None:
+            return self.near in found
+        return not self.hints or not found.isdisjoint(self.hints)
+
+    def last(self, text: str, lower: str) -> re.Match[str] | None:
+        """The last match in a line, which is also given in lower case, that is about training."""
+        if self.hints and not any(hint in lower for hint in self.hints):
+            return None
+        if self.needs is not None and not regex(self.needs).search(lower):
             return None
         found = None
-        for match in self.pattern.finditer(text):
+        for match in regex(self.pattern).finditer(text):
             about = text[max(0, match.start() - _BEFORE) : match.end()]
-            if self.unless is None or not self.unless.search(about):
+            if self.unless is None or not regex(self.unless).search(about):
                 found = match
         return found
 
@@ -66,7 +87,7 @@ class Pattern:
         """The training loss that a line shows from the match on."""
         if not self.losses:
             return training_loss(text.lower(), self.names)
-        matches = (pattern.search(text) for pattern in self.losses)
+        matches = (regex(pattern).search(text) for pattern in self.losses)
         return next((_float(match["loss"]) for match in matches if match is not None), None)
 
 
@@ -104,24 +125,39 @@ class Found:
         return self.weak or (self.stepless and shown is not None and shown.step is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """Patterns in the order in which they are tried, and what tells frameworks apart."""
 
     patterns: tuple[Pattern, ...]
     markers: tuple[Marker, ...] = ()
 
+    @cached_property
+    def counts(self) -> bool:
+        """Whether any pattern may show a step."""
+        return any(item.activity is None and "step" in item.groups for item in self.patterns)
+
+    @cached_property
+    def heads(self) -> bool:
+        """Whether any is the header of an epoch."""
+        return any(item.heads for item in self.patterns)
+
     @property
     def hints(self) -> frozenset[str]:
-        """Lower-case texts, one of which is in whatever may mean something to a pattern that has hints."""
-        known = {hint for item in self.patterns for hint in item.hints}
+        """Lower-case texts that tell which patterns some bytes may mean anything to."""
+        known = {hint for item in self.patterns if item.near is None for hint in item.hints}
         return frozenset(known.union(text.lower() for item in self.markers for text in item.texts))
 
-    def within(self, hints: frozenset[str]) -> "Table":
-        """What is left of the table where only these of its hints occur."""
+    @property
+    def nears(self) -> frozenset[str]:
+        """The same, as patterns of bytes."""
+        return frozenset(item.near for item in self.patterns if item.near is not None)
+
+    def within(self, found: frozenset[str]) -> "Table":
+        """What is left of the table where only these of its hints and patterns of bytes occur."""
         return Table(
-            tuple(item for item in self.patterns if not item.hints or not hints.isdisjoint(item.hints)),
-            tuple(item for item in self.markers if any(text.lower() in hints for text in item.texts)),
+            tuple(item for item in self.patterns if item.may_be_near(found)),
+            tuple(item for item in self.markers if any(text.lower() in found for text in item.texts)),
         )
 
     def find(self, text: str, *, ended: bool = True) -> Found | None:
@@ -149,8 +185,7 @@ class Table:
         lower = text.lower()
         told: Found | None = None
         for pattern in self.patterns:
-            hinted = not pattern.hints or any(hint in lower for hint in pattern.hints)
-            match = pattern.last(text) if hinted and (pattern.bar or ended) else None
+            match = pattern.last(text, lower) if pattern.bar or ended else None
             if match is None:
                 continue
             found = _found(pattern, match, text)
@@ -181,7 +216,7 @@ def merge(old: Progress | None, new: Progress, *, weak: bool = False) -> Progres
 def _pieces(text: str) -> Iterator[str]:
     """A line cut behind each bar; the last piece is what follows the last one, or all of a line without."""
     begin = 0
-    if "[" in text:
+    if "<" in text or "it [" in text:
         for match in _CLOSED_BAR.finditer(text):
             yield text[begin : match.end()]
             begin = match.end()
@@ -209,7 +244,7 @@ def _found(pattern: Pattern, match: re.Match[str], text: str) -> Found:
 
 def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:
     groups = match.groupdict()
-    pace, loss, epoch = (_float(groups.get(name)) for name in ("pace", "loss", "epoch"))
+    pace, loss, epoch = _float(groups.get("pace")), _float(groups.get("loss")), _float(groups.get("epoch"))
     if loss is None:
         loss = pattern.loss_in(text[match.start() :])
     if epoch is None and pattern.bar:
@@ -235,7 +270,9 @@ def _int(text: str | None) -> int | None:
 
 
 def _float(text: str | None) -> float | None:
+    if text is None:
+        return None
     try:
-        return float((text or "").replace(",", ""))
+        return float(text.replace(",", ""))
     except ValueError:
         return None

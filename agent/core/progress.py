@@ -56,42 +56,35 @@ def builtin() -> Table:
 
 
 def from_table(table: Mapping[str, Json]) -> Pattern:
-    """Build a pattern from a table. Raises ValueError that names the id and what is wrong."""
-    name = str(table["id"])
+    """Build a pattern from a table."""
+    losses = table.get("loss", ())
     return Pattern(
-        id=name,
-        pattern=_compiled(name, table["pattern"]),
+        id=str(table["id"]),
+        pattern=str(table["pattern"]),
         hints=tuple(table.get("hints", ())),
         framework=table.get("framework"),
-        unless=_compiled(name, table["unless"]) if "unless" in table else None,
-        needs=_compiled(name, table["needs"]) if "needs" in table else None,
+        unless=table.get("unless"),
+        needs=table.get("needs"),
         bar=table.get("bar", False),
         weak=table.get("weak", False),
         stepless=table.get("stepless", False),
-        losses=tuple(_compiled(name, item) for item in _listed(table.get("loss", ()))),
+        losses=(losses,) if isinstance(losses, str) else tuple(losses),
         names=tuple(table.get("names", ())),
         activity=Activity(table["activity"]) if "activity" in table else None,
         besides=table.get("besides", False),
+        near=table.get("near"),
     )
 
 
 def own(name: str, pattern: str) -> Pattern:
     """Build a user's pattern. Raises ValueError that names the id if it does not compile or names unknown groups."""
     built = from_table({"id": name, "pattern": pattern})
-    groups = frozenset(built.pattern.groupindex)
+    try:
+        groups = built.groups
+    except re.error as error:
+        place = "" if error.pos is None else f" at position {error.pos}"
+        raise ValueError(f"progress {name!r}: the pattern does not compile: {error.msg}{place}") from None
     if not groups or not groups <= GROUPS:
         wrong = ", ".join(sorted(groups - GROUPS)) or "none"
         raise ValueError(f"progress {name!r}: expected named groups out of {', '.join(sorted(GROUPS))}; found {wrong}")
     return built
-
-
-def _listed(value: Json) -> list[Json]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _compiled(name: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        place = "" if error.pos is None else f" at position {error.pos}"
-        raise ValueError(f"progress {name!r}: the pattern does not compile: {error.msg}{place}") from None

@@ -16,6 +16,8 @@ SETBACK = 3
 """Steps that a counter must lose at least to tell of a run that was taken up again: ranks print out of order."""
 SETBACK_SHARE = 50
 """The same, as the part of all steps that makes one share."""
+ROUNDS = 3
+"""Rounds of a counter, while nothing else moves, after which it is no evaluation's: those are followed by training."""
 NEAR = 2
 """Steps by which a line without a total may differ from a bar that counts the same."""
 NEARLY_DONE = 0.9
@@ -50,6 +52,8 @@ class Run:
     """The counter that gave way to a larger one in mid-course: that may be an evaluation's, and this may return."""
     beside: Progress | None = None
     """The last counter that was taken for an evaluation's."""
+    rounds: int = 0
+    """How often that one has started over."""
     headed: bool | None = None
     """Whether the header of an epoch stands behind the last step; None as long as there are no headers."""
     cyclic: bool = False
@@ -86,7 +90,7 @@ def is_beside(run: Run, shown: Progress | None, new: Progress) -> bool:
     """Whether a counter is likely not the training's that is shown, but that of an evaluation within it."""
     if shown is None or shown.step is None or new.step is None or _same_counter(shown, new):
         return False
-    if run.beside is not None and _starts_again(run.beside, new):
+    if run.rounds >= ROUNDS and run.beside is not None and run.beside.total == new.total:
         return False
     over = shown.total is not None and shown.step >= shown.total - 1
     if shown.epoch is not None and new.epoch is not None:
@@ -101,7 +105,7 @@ def is_beside(run: Run, shown: Progress | None, new: Progress) -> bool:
 def _within(run: Run, shown: Progress | None, found: Found, offset: int) -> tuple[Run, Progress | None, bool]:
     new = found.progress
     if is_beside(run, shown, new):
-        return replace(run, beside=new), shown, False
+        return replace(run, beside=new, rounds=_rounds(run, new)), shown, False
     if shown is None or new.step is None:
         return replace(run, headed=found.head or run.headed), merge(shown, new), False
     if _falls_back(run, shown, new):
@@ -114,6 +118,7 @@ def _within(run: Run, shown: Progress | None, found: Found, offset: int) -> tupl
         own=new.loss is not None or (run.own and same),
         displaced=shown if _gives_way(shown, new) else run.displaced,
         beside=None,
+        rounds=0,
         headed=False if run.headed else run.headed,
         cyclic=run.cyclic or (shown.step is not None and (new.step or 0) < shown.step),
     )
@@ -140,9 +145,11 @@ def _gives_way(shown: Progress, new: Progress) -> bool:
     return 0 < (shown.step or 0) < (shown.total or 0) < (new.total or 0)
 
 
-def _starts_again(beside: Progress, new: Progress) -> bool:
-    """Whether what was taken for an evaluation starts over while nothing else moves: then it is no evaluation."""
-    return new.total == beside.total and (new.step or 0) < (beside.step or 0)
+def _rounds(run: Run, new: Progress) -> int:
+    """How often what is taken for an evaluation has started over while nothing else moved."""
+    if run.beside is None or run.beside.total != new.total:
+        return 0
+    return run.rounds + ((new.step or 0) < (run.beside.step or 0))
 
 
 def _returns(run: Run, new: Progress) -> bool:
@@ -168,7 +175,9 @@ def _after_end(run: Run, begun: Run, shown: Progress | None, new: Progress) -> t
     if not same_counter and new.loss is None:
         return run, shown, False
     if _starts_over(before, new):
-        return begun, new, True
+        # LightGBM repeats the line of the best of its iterations when it stops early.
+        anew = before is None or (new.step or 0) <= (before.step or 0) // 2 or before.epoch != new.epoch
+        return (begun, new, True) if anew else (run, shown, False)
     return run, merge(shown, new) if same_counter else shown, False
 
 

@@ -7,10 +7,13 @@ _PLACE = re.compile(
     r"loss(?P<rest>[\w/.-]{0,40})['\")]{0,2}"
     r"(?:\s{0,8}(?:[:=|]|->|is\b)\s{0,12}|\s{1,3})"
     r"(?:tensor\()?['\"\[(]?"
-    r"(?P<value>[-+]?(?:\d{1,15}(?:\.\d{0,30})?(?:e[-+]?\d{1,4})?|nan|inf(?:inity)?))(?!\w|[./]\d)"
+    r"(?P<value>[-+]?(?:\d{1,15}(?:\.\d{0,30})?(?:e[-+]?\d{1,4})?|nan|inf(?:inity)?))(?:(?<=[nfy])\.0)?(?!\w|[./]\d)"
 )
-_HEAD = re.compile(r"(?:(?P<word>[a-z]{1,20})[ \t]{1,2})?(?P<head>[\w/.-]{0,40})$")
-_HEAD_WITHIN = 64
+"""Where a loss stands, from the word on; Lightning prints `nan.0`."""
+_WITHIN = 64
+"""Characters before the word that may belong to its name."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_IN_NAMES = _LETTERS + "0123456789_/.-"
 _WORDS = re.compile(r"[a-z]+")
 
 
@@ -63,10 +66,14 @@ def training_loss(text: str, prefer: Sequence[str] = ()) -> float | None:
 def _named(text: str) -> Iterator[tuple[str, float]]:
     for match in _PLACE.finditer(text):
         begin = match.start()
-        head = _HEAD.search(text, max(0, begin - _HEAD_WITHIN), begin)
-        word, head_text = (head["word"] or "", head["head"]) if head is not None else ("", "")
-        name = f"{head_text.lstrip('.-/')}loss{match['rest']}"
-        yield (f"{word} {name}" if word and not head_text else name), float(match["value"])
+        before = text[max(0, begin - _WITHIN) : begin]
+        rest = before.rstrip(_IN_NAMES)
+        head = before[len(rest) :].lstrip(".-/")
+        name = f"{head}loss{match['rest']}"
+        if not head and len(before) > len(rest.rstrip(" ")):
+            rest = rest.rstrip(" ")
+            name = f"{rest[len(rest.rstrip(_LETTERS)) :]} {name}"
+        yield name.lstrip(), float(match["value"])
 
 
 def _rank(name: str, prefer: Sequence[str]) -> float | None:

@@ -11,18 +11,22 @@ import pytest
 
 from agent import finished
 from agent.core.model import Severity
+from agent.sources.logs import watcher
 from tests.support.livelog import LiveLog
 from tests.support.recordings import FOLDER, recordings
 
 RECORDINGS = recordings()
 ENDED = [item for item in RECORDINGS if item.truth["ended"] is not None]
+HEALTHY = [item for item in ENDED if item.truth["ended"] == ["completed", None] and not item.truth.get("alerts")]
 ALIVE = [item for item in RECORDINGS if item.exit_code is None]
 NAME = attrgetter("name")
 ENDS = {"completed": "job_completed", "failed": "job_failed", "cancelled": "job_cancelled"}
 END_TYPES = set(ENDS.values())
-CAUSES = {"gpu_oom", "host_oom"}
+CAUSES = {"gpu_oom": "gpu_oom", "host_oom": "host_oom", "stall": "timeout_warning"}
 SETTLED = 90
 """Seconds after which everything about a log that rests must have been told: the survival wait and a little more."""
+SLOW = 20
+"""How many times slower the tiny models of the recordings are made: a step then takes seconds."""
 STALLED = 40 * 60
 """Seconds after which a program that lives on and says nothing must have been told of."""
 
@@ -33,7 +37,8 @@ def rules():
 
 
 @pytest.fixture
-def log(nodes, tmp_path):
+def log(nodes, tmp_path, rules, monkeypatch):
+    monkeypatch.setattr(watcher, "rules", lambda *_, **__: rules)  # to compile them takes longer than all the rest
     path = tmp_path / "train.log"
     path.touch()
     return LiveLog(nodes(), path)
@@ -91,6 +96,15 @@ def test_followed_by_its_log_alone(recording, log):
         assert (end, loud) in rights
 
 
+@pytest.mark.parametrize("recording", HEALTHY, ids=NAME)
+def test_a_healthy_program_that_is_slow_alarms_nobody(recording, log):
+    log.start()
+    recording.replay(log.node, log.path, slower=SLOW)
+    log.end(recording.exit_code, recording.signal)
+    log.node.run(10)
+    assert _told(log.node) == (("job_completed", "completed", None), set())
+
+
 def _may_rest(state, reason, truth):
     """Whether nothing need be said of a log that has this verdict: there is no last word, or no step was ever seen."""
     return state in {"unknown", "completed"} or reason == "nan_loss" or truth["step"] is None
@@ -101,7 +115,7 @@ def _loud(state, reason, truth):
     loud = set(truth.get("alerts", ()))
     if state == "failed":
         loud.add("job_failed")
-        loud.update({reason} & CAUSES)
+        loud |= {CAUSES[reason]} if reason in CAUSES else set()
     return loud
 
 

@@ -1,5 +1,6 @@
 """Every built-in signature against its samples: `+` lines it must claim, `-` lines it must leave alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,37 @@ def test_every_sample_belongs_to_a_signature():
 @pytest.mark.parametrize(("name", "line"), samples("+"))
 def test_a_signature_claims_its_lines_and_no_other_steals_them(name, line):
     assert meaning(line) == name
+
+
+@pytest.mark.parametrize(("name", "line"), samples("+"))
+def test_the_pattern_for_raw_bytes_finds_what_the_signature_claims(name, line):
+    assert re.search(BY_ID[name].pattern.encode(), line.encode())
+
+
+HEALTHY = [
+    " 12%|█▏        | 2899/25120 [2:12:20<16:58:37,  2.75s/it, loss=0.0841, step_time=50.94s]",
+    "{'loss': 2.0491, 'grad_norm': 0.31, 'learning_rate': 1.96e-04, 'epoch': 0.28}",
+    "Epoch 0:  22%|██▏       | 4/18 [00:17<01:02,  4.47s/it, loss=9.947, v_num=193315]",
+    " iteration 100/ 500 | lm loss: 7.9E+00 | grad norm: 3.3 | skipped iterations:   0 | number of nan iterations:   0 |",
+    "[2021-05-27 19:54:20,386] [INFO] [logging.py:60:log_dist] [Rank 0] step=2, skipped=0, lr=[3.75e-05]",
+    "[rank0]:[titan] 2025-06-16 22:31:04,970 - root - INFO - step: 210  loss:  6.0388  memory: 49.66GiB(52.28%)",
+    "completed step: 3, seconds: 10.344, TFLOP/s/device: 346.9, Tokens/s/device: 19222.1, loss: 12.979",
+    "iter 3000: loss 4.2490, time 35392.33ms, mfu 13.85%",
+    "2020-07-17 | INFO | train_inner | epoch 001:   2900 / 160368 loss=8.979, num_updates=2900, gnorm=2.39, oom=0",
+    "Train: 0 [ 150/1251 ( 12%)]  Loss: 6.91 (6.93)  Time: 0.345s,  741.96/s  LR: 1.000e-05  Data: 0.010 (0.025)",
+    "    32/1000      6.73G      1.186     0.5757      1.128          6        640: 100%|██| 16/16 [00:05<00:00]",
+    "[11/01 11:27:04 d2.utils.events]: eta: 8:05:12  iter: 1259  total_loss: 1.012  lr: 0.01  max_mem: 3961M",
+    "04/21 21:03:53 - mmengine - INFO - Epoch(train) [1][60/90]  lr: 1.0e-02  eta: 0:00:04  loss: -32.4743",
+    " 15/100 [===>....] - ETA: 3:55 - loss: 1.6979e-05 - binary_accuracy: 0.0661",
+    "(TaskRunner pid=1) step:2 - actor/pg_loss:0.001 - actor/grad_norm:0.069 - timing_s/step:96.551",
+    "[12]\tvalidation-logloss:0.4312",
+    "Train Epoch: 1 [2700/246000 (18%)]\tLoss: 0.000002425569619",
+]
+
+
+@pytest.mark.parametrize("line", HEALTHY)
+def test_what_healthy_logs_are_full_of_costs_no_second_look(line):
+    assert [name for name, signature in BY_ID.items() if re.search(signature.pattern.encode(), line.encode())] == []
 
 
 @pytest.mark.parametrize(("name", "line"), samples("-"))

@@ -7,6 +7,11 @@ from pathlib import Path
 FOLDER = Path(__file__).parent.parent / "recordings"
 LOGS = FOLDER / "logs"
 
+SHORTEST = 0.001
+"""Seconds that lie at least between the last word and the end of a program."""
+LOOK_EVERY = 200
+"""Milliseconds within which what was written is written at once: the agent looks less often still."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -19,6 +24,8 @@ class Recording:
     framework: str
     parts: tuple
     turned_by: str | None
+    seconds: float
+    """How long the program ran."""
     exit_code: int | None
     signal: str | None
     truth: dict
@@ -29,17 +36,21 @@ class Recording:
         content, _ = self.parts[0 if self.turned_by == "rename" and not self.parts[-1][0] else -1]
         return content
 
-    def replay(self, node, path):
-        """Write it to `path` with the rhythm in which it was written, while `node` runs."""
+    def replay(self, node, path, slower=1):
+        """Write it to `path` with the rhythm in which it was written, while `node` runs, up to the program's end.
+
+        `slower`: how many times as long all takes.
+        """
         files = [path] * len(self.parts)
         at = 0
         for moment, part, size in _steps(self.parts):
-            node.run(max(0, moment - at) / 1000)
-            at = max(at, moment)
+            if moment >= at + LOOK_EVERY or (part and not size):
+                node.run((moment - at) * slower / 1000)
+                at = moment
             if part and not size:
                 files[:part] = [self._turn(path)] * part
             _grow(files[part], self.parts[part][0], size)
-        node.settle()
+        node.run(max(SHORTEST, (self.seconds - at / 1000) * slower))
 
     def _turn(self, path):
         """Turn the log over as it was; where the program's older words are from now on."""
@@ -63,9 +74,8 @@ def recordings():
 def _load(truth):
     made = json.loads((LOGS / f"{truth['name']}.json").read_text(encoding="utf-8"))
     parts = tuple(((LOGS / part["file"]).read_bytes(), _growth(part["growth"])) for part in made["parts"])
-    return Recording(
-        truth["name"], made["framework"], parts, made["turned_by"], made["exit_code"], made["signal"], truth
-    )
+    kept = {name: made[name] for name in ("framework", "turned_by", "seconds", "exit_code", "signal")}
+    return Recording(truth["name"], parts=parts, truth=truth, **kept)
 
 
 def _growth(text):

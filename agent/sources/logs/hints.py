@@ -3,6 +3,7 @@
 Vectorscan looks for all hints at once; where it cannot be loaded, they are looked for one by one.
 """
 
+import re
 from functools import lru_cache
 from typing import Protocol
 
@@ -18,20 +19,20 @@ NARROWED_KEPT = 256
 
 
 class Finder(Protocol):
-    """All hints, compiled."""
+    """All hints and patterns of bytes of a table, compiled."""
 
     def within(self, data: bytes) -> frozenset[str]:
-        """Find which hints occur, whatever their case."""
+        """Find which of them occur, whatever their case."""
         ...
 
 
 class Hints:
-    """A table of patterns with the texts by which it is narrowed."""
+    """A table of patterns with what it is narrowed by."""
 
     def __init__(self, table: Table, finder: Finder | None = None) -> None:
         self.table = table
-        known = tuple(sorted(table.hints))
-        self._finder = finder or (VectorscanFinder(known) if hyperscan is not None else PlainFinder(known))
+        kind = VectorscanFinder if hyperscan is not None else PlainFinder
+        self._finder = finder if finder is not None else kind(table)
         self._narrowed = lru_cache(NARROWED_KEPT)(table.within)
 
     def narrow(self, data: bytes) -> Table:
@@ -42,31 +43,33 @@ class Hints:
 class VectorscanFinder:
     """One pass for all; each is told once."""
 
-    def __init__(self, hints: tuple[str, ...]) -> None:
-        self._hints = hints
+    def __init__(self, table: Table) -> None:
+        self._known = (*table.hints, *table.nears)
+        expressions = [*map(_literal, table.hints), *(near.encode() for near in table.nears)]
         flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=[_literal(hint) for hint in hints], ids=list(range(len(hints))), flags=[flags] * len(hints)
-        )
+        count = len(expressions)
+        self._database.compile(expressions=expressions, ids=list(range(count)), flags=[flags] * count)
 
     def within(self, data: bytes) -> frozenset[str]:
-        """Find which hints occur, whatever their case."""
+        """Find which of them occur, whatever their case."""
         found: list[str] = []
-        self._database.scan(data, match_event_handler=lambda number, *_: found.append(self._hints[number]))
+        self._database.scan(data, match_event_handler=lambda number, *_: found.append(self._known[number]))
         return frozenset(found)
 
 
 class PlainFinder:
     """One pass for each."""
 
-    def __init__(self, hints: tuple[str, ...]) -> None:
-        self._hints = [(hint, hint.encode()) for hint in hints]
+    def __init__(self, table: Table) -> None:
+        self._hints = [(hint, hint.encode()) for hint in table.hints]
+        self._nears = [(near, re.compile(near.encode(), re.IGNORECASE)) for near in table.nears]
 
     def within(self, data: bytes) -> frozenset[str]:
-        """Find which hints occur, whatever their case."""
+        """Find which of them occur, whatever their case."""
         lower = data.lower()
-        return frozenset(hint for hint, text in self._hints if text in lower)
+        hints = {hint for hint, text in self._hints if text in lower}
+        return frozenset(hints.union(near for near, pattern in self._nears if pattern.search(data)))
 
 
 def _literal(hint: str) -> bytes:

@@ -51,8 +51,6 @@ class Reader:
         self._table = table
         self._stretch = stretch
         self._max_line = max_line
-        self._counts = any(pattern.counts for pattern in table.patterns)
-        self._heads = any(pattern.heads for pattern in table.patterns)
 
     def marker(self) -> Marker | None:
         """The first framework of the table that some text of the stretch names."""
@@ -77,7 +75,8 @@ class Reader:
             return picked
         stepped = lossy = False
         left = STEP_WITHIN
-        headed = not self._heads
+        headed = not self._table.heads
+        lossless = b"oss" not in self._stretch.data
         for offset, data, ended in self._stretch.backwards():
             if stepped and not (b"oss" in data and not lossy) and not (b"poch" in data and not headed):
                 continue
@@ -89,7 +88,7 @@ class Reader:
                 stepped = stepped or counts
                 headed = headed or found.head or (counts and found.progress.epoch is not None)
                 lossy = lossy or (found.progress.loss is not None and not found.weak)
-            if lossy and headed and (stepped or not left or not self._counts):
+            if headed and ((lossy and (not left or not self._table.counts)) or (stepped and (lossy or lossless))):
                 break
         return picked[::-1]
 

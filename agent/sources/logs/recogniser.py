@@ -3,7 +3,7 @@
 Sees only the records that it is shown; knows neither bytes nor progress.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -150,18 +150,24 @@ class Recogniser:
         if not patterns:
             return
         numbers = sorted({*patterns, *self._rules.engine.unscanned})
-        found = recognise((self._rules.signatures[number] for number in numbers), record.line.text)
+        known = [self._rules.signatures[number] for number in numbers]
+        if watch:
+            self._begin_watching(record, [signature for signature in known if signature.block in WATCHING])
+        found = recognise((item for item in known if item.block not in WATCHING), record.line.text)
         if found is None or found[0].ignore:
             return
         signature, match = found
-        if signature.block in WATCHING:
-            if watch:
-                self._watching[record.line.source] = self._begun(signature, record)
-        elif signature.block is not None:
+        if signature.block is not None:
             self._open[record.line.source] = self._begun(signature, record)
         else:
             text = excerpt(record.line.text, match.end())
             yield Meaning(signature, record, text, read(signature, record.line.text))
+
+    def _begin_watching(self, record: Record, signatures: Iterable[Signature]) -> None:
+        """Begin to watch from a line that may mean something else besides."""
+        found = recognise(signatures, record.line.text)
+        if found is not None:
+            self._watching[record.line.source] = self._begun(found[0], record)
 
     def _begun(self, signature: Signature, record: Record, context: tuple[str, ...] = ()) -> _Open:
         return _Open(BLOCKS[signature.block or ""](record.line.text), signature, record, context)

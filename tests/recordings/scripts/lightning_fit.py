@@ -74,7 +74,7 @@ chosen = []
 if "early" in args.also:
     chosen.append(callbacks.EarlyStopping("val_loss", patience=2))
 if "finite" in args.also:
-    chosen.append(callbacks.EarlyStopping("train_loss", patience=50, check_finite=True, check_on_train_epoch_end=True))
+    chosen.append(callbacks.EarlyStopping("train_loss", patience=50, check_finite=True, verbose=True, check_on_train_epoch_end=True))
 if "no-bar" not in args.also:
     chosen.append(callbacks.RichProgressBar() if "rich" in args.also else callbacks.TQDMProgressBar())
 if "save" in args.also:
