@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from agent.core import ending, verdict
-from agent.core.facts import LogFinding
+from agent.core.facts import LogFinding, Progress
 from agent.core.job import NOTHING_YET
 from agent.core.model import Json
-from agent.sources.logs import offline
+from agent.sources.logs import offline, side_files
 from agent.sources.logs.rules import Rules, rules
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def scan(known: Rules, path: str, advanced: Callable[[int], None] = lambda _: No
     judged = verdict.judge(verdict.Contents(found.findings, found.begun, progress, found.size, full))
     return Scanned(
         findings=tuple(_finding(item) for item in judged.findings),
-        summary=_summary(path, found, judged),
+        summary=_summary(path, found, _with_side_files(path, found), judged),
         suppressed=found.suppressed,
     )
 
@@ -106,8 +106,15 @@ def _finding(finding: LogFinding) -> Json:
     }
 
 
-def _summary(path: str, found: offline.Found, judged: verdict.Verdict) -> Json:
-    progress = found.progress or NOTHING_YET
+def _with_side_files(path: str, found: offline.Found) -> Progress:
+    """What the log shows last, with what stands beside it; a compressed one may be anywhere by now."""
+    shown = found.progress
+    if shown is None or path == STANDARD_INPUT or Path(path).suffix in _OPENERS:
+        return shown or NOTHING_YET
+    return side_files.of_finished(shown, path, found.output)
+
+
+def _summary(path: str, found: offline.Found, progress: Progress, judged: verdict.Verdict) -> Json:
     finite = progress.loss is not None and math.isfinite(progress.loss)
     return {
         "kind": "summary",

@@ -101,6 +101,14 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """Texts that name the folder where checkpoints go, as group `folder`."""
+
+    pattern: str
+    hints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a line shows: progress, or that the program does something else.
 
@@ -131,6 +139,7 @@ class Table:
 
     patterns: tuple[Pattern, ...]
     markers: tuple[Marker, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
     @cached_property
     def counts(self) -> bool:
@@ -146,6 +155,7 @@ class Table:
     def hints(self) -> frozenset[str]:
         """Lower-case texts that tell which patterns some bytes may mean anything to."""
         known = {hint for item in self.patterns if item.near is None for hint in item.hints}
+        known.update(hint for item in self.outputs for hint in item.hints)
         return frozenset(known.union(text.lower() for item in self.markers for text in item.texts))
 
     @property
@@ -158,6 +168,7 @@ class Table:
         return Table(
             tuple(item for item in self.patterns if item.may_be_near(found)),
             tuple(item for item in self.markers if any(text.lower() in found for text in item.texts)),
+            tuple(item for item in self.outputs if not found.isdisjoint(item.hints)),
         )
 
     def find(self, text: str, *, ended: bool = True) -> Found | None:
@@ -176,6 +187,12 @@ class Table:
     def marked(self, holds: Callable[[str], bool]) -> Marker | None:
         """The first marker of which something `holds` a text."""
         return next((item for item in self.markers if any(map(holds, item.texts))), None)
+
+    def output(self, text: str) -> str | None:
+        """The folder for checkpoints that a text names last."""
+        matches = (match for item in self.outputs for match in regex(item.pattern).finditer(text))
+        last = max(matches, key=lambda match: match.start(), default=None)
+        return last["folder"] if last is not None else None
 
     def over(self, framework: str | None) -> Marker | None:
         """The marker of a framework that is built on others, by its name."""

@@ -12,7 +12,7 @@ from importlib import resources
 
 from agent.core.facts import Activity, Progress
 from agent.core.model import Json
-from agent.core.patterns import Marker, Pattern, Table
+from agent.core.patterns import Marker, Output, Pattern, Table
 
 _SHORT: Mapping[str, str] = {
     "BAR": (
@@ -52,7 +52,8 @@ def builtin() -> Table:
     markers = (
         Marker(str(table["name"]), tuple(table["texts"]), table.get("over", False)) for table in tables["framework"]
     )
-    return Table(tuple(map(from_table, tables["progress"])), tuple(markers))
+    outputs = (Output(str(table["pattern"]), tuple(table["hints"])) for table in tables["output"])
+    return Table(tuple(map(from_table, tables["progress"])), tuple(markers), tuple(outputs))
 
 
 def from_table(table: Mapping[str, Json]) -> Pattern:

@@ -16,6 +16,7 @@ from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
+from agent.sources.logs.side_files import SideFiles
 from agent.sources.logs.tailer import Inode, Unreadable, is_rotation_of, look
 from agent.sources.mounts import Reach
 
@@ -37,6 +38,7 @@ class Following:
 
     def __init__(self, rules: Rules, reach: Reach) -> None:
         self._reach = reach
+        self.sides = SideFiles(reach)
         self.logs: dict[str, Log] = {}
         self.unreadable: dict[str, str] = {}
         self.bytes = 0
@@ -83,7 +85,7 @@ class Following:
             if self._skip_until.get(path, 0.0) <= now.monotonic:
                 self._begin(path, now, urgent, at_end=at_end)
         self._let_go()
-        return self._events, self._readings()
+        return self._events, self._readings(now)
 
     def checkpoint(self, now: Instant) -> dict[str, Json | None]:
         """What to keep of logs that have changed: at once with events, else from time to time."""
@@ -222,14 +224,15 @@ class Following:
 
     # All logs.
 
-    def _readings(self) -> list[LogReading]:
+    def _readings(self, now: Instant) -> list[LogReading]:
         """One reading for each path: where a path has led to several logs, the one that grew last."""
         latest: dict[str, Log] = {}
         for log in self._looked:
             rival = latest.get(log.path)
             if rival is None or (log.grown_at, not log.moved) > (rival.grown_at, not rival.moved):
                 latest[log.path] = log
-        return [log.reading() for log in latest.values() if log.file in self.logs]
+        logs = [log for log in latest.values() if log.file in self.logs]
+        return [self.sides.join(log.reading(), log.output, now) for log in logs]
 
     def _let_go(self) -> None:
         """Hold no more descriptors than allowed. Those that alone lead to a deleted file go last."""

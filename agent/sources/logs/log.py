@@ -9,10 +9,9 @@ from enum import Enum, auto
 from pathlib import Path
 
 from agent.core.clock import Instant
-from agent.core.facts import Activity, Event, LogFinding, Progress, TrainingSeen, event_id
+from agent.core.facts import Event, LogFinding, Progress, TrainingSeen, event_id
 from agent.core.ports import LogReading
 from agent.core.progress import same
-from agent.core.runs import Run
 from agent.sources.logs.recogniser import Place
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
@@ -111,6 +110,11 @@ class Log:
         return self._scanner.progress if self._scanner is not None else None
 
     @property
+    def output(self) -> str | None:
+        """The folder that it names last as the one where checkpoints go."""
+        return self._scanner.output if self._scanner is not None else None
+
+    @property
     def ended(self) -> bool:
         """Whether it was read to its end at the last look."""
         return self._ended_as is not None
@@ -139,10 +143,8 @@ class Log:
             if size < 0:
                 return Looked(State.REPLACED)
         noticed += self._settle(scanner, now, size, urgent=urgent)
-        if not same(before, scanner.progress):
-            self.progress_at = now.wall
-        if scanner.told > told:
-            self.activity_at = now.wall
+        self.progress_at = self.progress_at if same(before, scanner.progress) else now.wall
+        self.activity_at = self.activity_at if scanner.told == told else now.wall
         self._plan(now)
         return Looked(State.MOVED if self.moved else State.THERE, self._events(noticed, now), size)
 
@@ -209,6 +211,7 @@ class Log:
             activity=self._scanner.activity,
             activity_at=self.activity_at,
             added_at=self.added_at,
+            output=self._scanner.output,
         )
 
     def _status(self) -> os.stat_result | None:
@@ -230,12 +233,9 @@ class Log:
         if digest(before) != saved.tail:
             return None
         self._saved = None
-        place = Place(saved.offset, saved.line, before)
-        return self._scan_from(place, saved.run, saved.progress, saved.activity)
+        return self._scan_from(Place(saved.offset, saved.line, before), saved)
 
-    def _read(
-        self, scanner: LogScanner, status: os.stat_result, now: Instant, limit: int, noticed: list[Noticed]
-    ) -> int:
+    def _read(self, scanner: LogScanner, status: os.stat_result, now: Instant, limit: int, told: list[Noticed]) -> int:
         """Feed what was added to the scanner; returns the bytes read, -1 if the content was replaced."""
         self.tail.size = status.st_size
         self._ended_as = None
@@ -248,7 +248,7 @@ class Log:
                 return size or -1
             data = piece
             size += len(data)
-            noticed += scanner.feed(data, show=self._shows(scanner, data, now)) if data else []
+            told += scanner.feed(data, show=self._shows(scanner, data, now)) if data else []
             if not data or self.tail.offset >= self.tail.size:
                 self._ended_as = (status.st_size, status.st_mtime_ns)
                 break
@@ -272,10 +272,9 @@ class Log:
             return []
         return scanner.settle(blocks=rests)
 
-    def _scan_from(
-        self, place: Place, run: Run | None = None, progress: Progress | None = None, activity: Activity | None = None
-    ) -> LogScanner:
-        self._scanner = LogScanner(self._rules, self.path, self.file, place, run, progress, activity)
+    def _scan_from(self, place: Place, saved: Saved | None = None) -> LogScanner:
+        known = () if saved is None else (saved.run, saved.progress, saved.activity, saved.output)
+        self._scanner = LogScanner(self._rules, self.path, self.file, place, *known)
         return self._scanner
 
     def _plan(self, now: Instant) -> None:

@@ -58,6 +58,10 @@ class Reader:
             return None
         return self._table.marked(lambda text: text.encode() in self._stretch.data)
 
+    def output(self) -> str | None:
+        """The folder for checkpoints that the stretch names last."""
+        return self._table.output(self._stretch.data.decode("utf-8", "replace")) if self._table.outputs else None
+
     def every(self) -> list[Shown]:
         """What each record shows, in the order of the file."""
         if not self._table.patterns:

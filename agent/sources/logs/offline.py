@@ -44,6 +44,8 @@ class Found:
     size: int = 0
     suppressed: int = 0
     last: tuple[str, ...] = ()
+    output: str | None = None
+    """The folder that the log names last as the one where checkpoints go."""
 
 
 def read(rules: Rules, path: str, stream: BinaryIO, advanced: Callable[[int], None] = lambda _: None) -> Found:
@@ -82,6 +84,7 @@ class _Reader:
         """Tell what is unfinished: nothing more will come."""
         self._take(self._scanner.settle(blocks=True))
         self.found.progress = self._scanner.progress
+        self.found.output = self._scanner.output
         self.found.suppressed += self._scanner.suppressed
         records = _RECORDS.findall(self._tail[-LAST_WORDS:])
         self.found.last = tuple(text for text in (clean(record).text for record in records) if text)

@@ -1,11 +1,11 @@
 """What is looked for in logs: signatures with the engine that finds their candidates, and progress patterns."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from agent.core import progress, signatures
-from agent.core.patterns import Pattern, Table
+from agent.core.patterns import Pattern
 from agent.core.signatures import Signature
 from agent.sources.logs.engine import Engine, build
 from agent.sources.logs.hints import Hints
@@ -45,7 +45,7 @@ def rules(
     return Rules(
         signatures=known,
         engine=engine if engine is not None else build(tuple(signature.pattern for signature in known)),
-        progress=Hints(Table((*own_progress, *builtin.patterns), builtin.markers)),
+        progress=Hints(replace(builtin, patterns=(*own_progress, *builtin.patterns))),
         max_line=max_line,
         zone=zone,
     )

@@ -27,3 +27,5 @@ class Saved:
     activity: Activity | None = None
     activity_at: int | None = None
     added_at: int | None = None
+    output: str | None = None
+    """The folder that the log names last as the one where checkpoints go."""

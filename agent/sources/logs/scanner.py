@@ -41,7 +41,7 @@ class LogScanner:
 
     def __init__(
         self, rules: Rules, path: str, file: str, place: Place, run: Run | None = None,
-        progress: Progress | None = None, activity: Activity | None = None,
+        progress: Progress | None = None, activity: Activity | None = None, output: str | None = None,
     ) -> None:
         self.path = path
         self.progress = progress
@@ -49,6 +49,8 @@ class LogScanner:
         """What the newest telling record says that the program does."""
         self.told = 0
         """How often a record has told of an activity."""
+        self.output = output
+        """The folder that the log names last as the one where checkpoints go."""
         self.run = run if run is not None else Run(place.offset)
         self.suppressed = 0
         """Findings that were too many to tell."""
@@ -221,6 +223,7 @@ class LogScanner:
         table = self._rules.progress.narrow(stretch.data + (stretch.pending or (0, b""))[1])
         reader = Reader(table, stretch, self._rules.max_line)
         self._mark(reader.marker())
+        self.output = reader.output() or self.output
         shown = reader.newest(self._is_beside) if self.within_run else []
         if not self.within_run or any(self._is_another(found) for _, found in shown):
             shown = reader.every()
