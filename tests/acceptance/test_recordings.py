@@ -64,9 +64,10 @@ def test_read_once_it_has_ended(recording, rules, tmp_path):
 
 
 @pytest.mark.parametrize("recording", ENDED, ids=NAME)
-def test_followed_with_its_process(recording, log):
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "over-a-restart"])
+def test_followed_with_its_process(recording, restarted, log):
     log.start()
-    recording.replay(log.node, log.path)
+    recording.replay(log.node, log.path, halfway=log.node.restart if restarted else lambda: None)
     log.end(recording.exit_code, recording.signal)
     log.node.run(10)
     truth, (end, loud) = recording.truth, _told(log.node)

@@ -21,7 +21,9 @@ LOGS = HERE / "logs"
 HOST = "gpu-07"
 TRAIN = pathlib.Path("/srv/train")
 LOOK_EVERY = 0.01
+"""Seconds between two looks at the growing files."""
 TIMEOUT = 240
+"""Seconds after which what still runs is killed, unless the scenario says otherwise."""
 BEFORE = """
 await() { until grep -qaE -- "$1" "${2:-train.log}" 2>/dev/null; do sleep 0.02; done; }
 """
@@ -53,6 +55,7 @@ def main():
     unknown = set(options.names) - {item["name"] for item in wanted}
     if unknown:
         sys.exit(f"no such scenario: {', '.join(sorted(unknown))}")
+    subprocess.run(["python", str(HERE / "scripts/shortage.py")], env=ENVIRONMENT, check=True)
     for scenario in wanted:
         made = _Recording(scenario).make()
         print(f"{scenario['name']}: exit {made['exit_code']}, {made['seconds']} s", flush=True)
@@ -72,13 +75,14 @@ def _scenarios():
 
 
 def _enter(options):
-    """Run again where paths, host name and processes are neutral and no network is to be had."""
-    hosts = options.srv / "hosts"
+    """Start again where paths, host name and processes are neutral and no network is to be had."""
+    srv, python = options.srv.resolve(), options.python.resolve()
+    hosts = srv / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n127.0.0.1 {HOST}\n")
     for folder in ("train", "home", "tmp", "python"):
-        (options.srv / folder).mkdir(exist_ok=True)
+        (srv / folder).mkdir(exist_ok=True)
     prepare = (
-        f"mount --bind {options.srv} /srv && mount --bind {options.python} /srv/python"
+        f"mount --bind {srv} /srv && mount --bind {python} /srv/python"
         f' && mount --bind {hosts} /etc/hosts && hostname {HOST} && ip link set lo up && exec "$@"'
     )
     inside = ["/srv/python/bin/python3", __file__, "--srv", "/srv", "--inside", *options.names]
@@ -118,9 +122,6 @@ class _Recording:
         if size := self.scenario.get("disk"):
             (TRAIN / "small").mkdir()
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(TRAIN / "small")], check=True)
-        shortage = pathlib.Path(ENVIRONMENT["SHORTAGE_LIBRARY"])
-        if not shortage.exists():
-            subprocess.run(["python", "shortage.py"], cwd=TRAIN, env=ENVIRONMENT, check=True)
 
     def _run(self):
         process = subprocess.Popen(

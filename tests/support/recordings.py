@@ -36,20 +36,22 @@ class Recording:
         content, _ = self.parts[0 if self.turned_by == "rename" and not self.parts[-1][0] else -1]
         return content
 
-    def replay(self, node, path, slower=1):
+    def replay(self, node, path, *, slower=1, halfway=lambda: None):
         """Write it to `path` with the rhythm in which it was written, while `node` runs, up to the program's end.
 
-        `slower`: how many times as long all takes.
+        `slower`: how many times as long all takes; `halfway` is called when half of it is written.
         """
         files = [path] * len(self.parts)
-        at = 0
-        for moment, part, size in _steps(self.parts):
+        at, steps = 0, _steps(self.parts)
+        for number, (moment, part, size) in enumerate(steps):
             if moment >= at + LOOK_EVERY or (part and not size):
                 node.run((moment - at) * slower / 1000)
                 at = moment
             if part and not size:
                 files[:part] = [self._turn(path)] * part
             _grow(files[part], self.parts[part][0], size)
+            if number == len(steps) // 2:
+                halfway()
         node.run(max(SHORTEST, (self.seconds - at / 1000) * slower))
 
     def _turn(self, path):
