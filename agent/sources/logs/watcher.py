@@ -125,4 +125,5 @@ class LogSource:
             Sample("log_lag_bytes", following.lag),
             Sample("log_files_unreadable", len(following.unreadable)),
             Sample("log_findings_suppressed_total", suppressed),
+            Sample("log_side_files_failed_total", following.sides.failures),
         )
