@@ -59,6 +59,11 @@ class Config(CommonConfig):
         return self
 
     @property
+    def address(self) -> str:
+        """The server as a URL, to be reached by `check --online`; no secret."""
+        return f"smtp://{self.host}:{self.server.port}"
+
+    @property
     def server(self) -> MailServer:
         """Where the mail is handed in."""
         port = self.port if self.port is not None else PORTS[self.security]

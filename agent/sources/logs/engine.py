@@ -6,14 +6,19 @@ is found is only a candidate: the detailed rules of `core/signatures` decide.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+from agent.sources.logs import compiled
 
 try:  # there are wheels for x86-64 and aarch64 only
     import hyperscan
 except ImportError:
     hyperscan = None  # type: ignore[assignment]
 
+VERSION = str(getattr(hyperscan, "__version__", ""))
+"""Of the library, whose compiled patterns another one may not read."""
 CALLS_AT_MOST = 20_000
 """Matches looked at in one chunk; beyond them only the first further match of each pattern. Bounds a hostile log."""
 STRIDE = 256
@@ -146,6 +151,25 @@ def _scan(database: "hyperscan.Database", data: bytes, take: Callable[[int, int,
 
 
 def _database(patterns: Sequence[tuple[int, bytes, int]], flags: int) -> "hyperscan.Database":
+    """The patterns, compiled now or at an earlier start. Raises hyperscan.error for what cannot be."""
+    name = compiled.key(patterns, flags, VERSION)
+    stored = compiled.load(name) if len(patterns) > 1 else None
+    if stored is not None:
+        with suppress(hyperscan.error):  # of another processor, or cut
+            return _loaded(stored)
+    database = _compile(patterns, flags)
+    if len(patterns) > 1:
+        compiled.store(name, hyperscan.dumpb(database))
+    return database
+
+
+def _loaded(data: bytes) -> "hyperscan.Database":
+    database = hyperscan.loadb(data, hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+def _compile(patterns: Sequence[tuple[int, bytes, int]], flags: int) -> "hyperscan.Database":
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[pattern for _, pattern, _ in patterns],
