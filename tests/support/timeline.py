@@ -168,10 +168,12 @@ class Node:
         self._rung = True
 
     def _source_step(self, make):
-        return SourceStep(
-            make(self.board, self._ring), self._directory.connect, self.board, self.clock, on_events=self._ring,
-            observe=lambda _: None,
+        source = make(self.board, self._ring)
+        step = SourceStep(
+            source, self._directory.connect, self.board, self.clock, on_events=self._ring, observe=lambda _: None
         )
+        self._sources.append((source, step))
+        return step
 
     def _send(self):
         """Turn every notifier once; whether any of them wants another turn at once."""
@@ -196,6 +198,7 @@ class Node:
             lambda: self.settings, self.database, self.board, self.metrics, conditions, dispatch, self.clock.now(),
             wished=self._ring,
         )  # fmt: skip
+        self._sources = []
         self._steps = [self._source_step(make) for make in self._makers]
         self.notifiers = [self._notifier(item) for item in self.recipients]
 
@@ -213,6 +216,10 @@ class Node:
         )  # fmt: skip
 
     def _close(self):
+        """Let go of what the end of a process would close, and commit nothing."""
+        for source, step in self._sources:
+            source.close()
+            step._uncommitted.close()
         for notifier in self.notifiers:
             notifier.close()
         self.database.close()
