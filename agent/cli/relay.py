@@ -54,7 +54,7 @@ class Relay:
         """Let it drain what is left, and wait for that a little; a stopped terminal may hold it longer."""
         with contextlib.suppress(OSError):
             self._line.send(b".")
-        select.select([self._line], [], [], DRAIN_S + QUIET_S)
+        _await(self._line.fileno(), select.POLLIN, DRAIN_S + QUIET_S)
 
     def wait(self) -> None:
         """Wait until everything was passed on."""
@@ -138,7 +138,14 @@ def _write_all(handle: int, data: bytes) -> None:
         try:
             left = left[os.write(handle, left) :]
         except BlockingIOError:
-            select.select([], [handle], [])
+            _await(handle, select.POLLOUT)
+
+
+def _await(handle: int, event: int, seconds: float | None = None) -> None:
+    """Wait for one event of a descriptor of any number: `select` takes none from 1,024 on."""
+    poll = select.poll()
+    poll.register(handle, event)
+    poll.poll(None if seconds is None else seconds * 1000)
 
 
 def _copy_size(terminal: int) -> None:
