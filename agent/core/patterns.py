@@ -20,7 +20,8 @@ NOTHING = Progress()
 """What a line shows that tells of something else than training."""
 
 _CLOSED_BAR = re.compile(
-    r"(?:\d/ ?\d{1,15} \[\d[^\[\]<]{0,40}<|\dit \[\d[\d:]{1,15}, |%\|[^\[\]]{0,200} \[\d[\d:]{1,15}<)[^\[\]]{1,1000}\]"
+    r"(?:\d/ ?[\d?]{1,15} \[\d[^\[\]<]{0,40}<|\dit \[\d[\d:]{1,15}, |%\|[^\[\]]{0,200} \[\d[\d:]{1,15}<)"
+    r"[^\[\]]{1,1000}\]"
 )
 """A bar up to the bracket that closes it: what follows is another line, whose beginning was lost to the bar."""
 _EPOCH = re.compile(r"\bepochs?[\s:=#\[(]{0,4}(\d{1,9})\b", re.IGNORECASE)
@@ -264,6 +265,8 @@ def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:
     pace, loss, epoch = _float(groups.get("pace")), _float(groups.get("loss")), _float(groups.get("epoch"))
     if loss is None:
         loss = pattern.loss_in(text[match.start() :])
+    if loss is None and not pattern.losses:
+        loss = pattern.loss_in(text[max(0, match.start() - _BEFORE) : match.start()])
     if epoch is None and pattern.bar:
         epoch = _described_epoch(text[max(0, match.start() - _BEFORE) : match.start()])
     return Progress(

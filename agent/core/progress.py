@@ -16,8 +16,9 @@ from agent.core.patterns import Marker, Output, Pattern, Table
 
 _SHORT: Mapping[str, str] = {
     "BAR": (
-        r"(?P<step>\d{1,15})/ ?(?P<total>\d{1,15}) \[(?:\d{1,5} days?, )?\d[\d:]{1,15}<(?:\d{1,5} days?, )?[\d:?]{1,15}"
-        r"(?:, +(?:(?P<throughput>[\d.]{1,15}) ?(?:it|steps?|batch|batches)/s"
+        r"(?P<step>\d{1,15})/ ?(?P<total>\d{1,15}|\?) "
+        r"\[(?:\d{1,5} days?, )?\d[\d:]{1,15}<(?:\d{1,5} days?, )?[\d:?]{1,15}"
+        r"(?:, {1,8}(?:(?P<throughput>[\d.]{1,15}) ?(?:it|steps?|batch|batches)/s"
         r"|(?P<pace>[\d.]{1,15}) ?s/(?:it|step|batch)"
         r"|\?it/s|[\d.?]{1,15} ?[\w ]{1,16}/s|[\d.?]{1,15}s/\w{1,16}))?\]?"
     ),

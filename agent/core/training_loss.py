@@ -12,6 +12,7 @@ _PLACE = re.compile(
 """Where a loss stands, from the word on; Lightning prints `nan.0`."""
 _WITHIN = 64
 """Characters before the word that may belong to its name."""
+_BETWEEN = " :|-]>)"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _IN_NAMES = _LETTERS + "0123456789_/.-"
 _WORDS = re.compile(r"[a-z]+")
@@ -44,19 +45,18 @@ _SUREST, _NAMED, _EPOCH, _AVERAGE, _TERM = 0, 1, 8, 9, 10
 
 
 def training_loss(text: str, prefer: Sequence[str] = ()) -> float | None:
-    """The training loss in a lower-case text, possibly nan or infinite; None if it shows none, or only several terms.
+    """The training loss in a lower-case text, possibly nan or infinite; None if it shows none.
 
-    `prefer`: lower-case names that are the training loss for certain, the surest first. Of equal names the last counts.
+    One term among several, or beside the loss of an evaluation, is none. `prefer`: lower-case names that are the
+    training loss for certain, the surest first. Of equal names the last counts.
     """
     best: tuple[float, float] | None = None
     terms: set[str] = set()
     for name, value in _named(text):
         rank = _rank(name, prefer)
-        if rank is None:
-            continue
-        if rank == _TERM:
+        if rank is None or rank == _TERM:
             terms.add(name)
-        if best is None or rank <= best[0]:
+        if rank is not None and (best is None or rank <= best[0]):
             best = (rank, value)
     if best is None or (best[0] == _TERM and len(terms) > 1):
         return None
@@ -70,10 +70,14 @@ def _named(text: str) -> Iterator[tuple[str, float]]:
         rest = before.rstrip(_IN_NAMES)
         head = before[len(rest) :].lstrip(".-/")
         name = f"{head}loss{match['rest']}"
-        if not head and len(before) > len(rest.rstrip(" ")):
-            rest = rest.rstrip(" ")
-            name = f"{rest[len(rest.rstrip(_LETTERS)) :]} {name}"
-        yield name.lstrip(), float(match["value"])
+        yield f"{_word_before(rest)} {name}".lstrip() if not head else name, float(match["value"])
+
+
+def _word_before(text: str) -> str:
+    """The word right before a name; one of an evaluation also where a sign stands between: `DEV : loss 0.3`."""
+    rest = text.rstrip(_BETWEEN)
+    word = rest[len(rest.rstrip(_LETTERS)) :]
+    return word if word in _EVALUATION or text.rstrip(" ") == rest else ""
 
 
 def _rank(name: str, prefer: Sequence[str]) -> float | None:

@@ -1,11 +1,17 @@
+import json
 import math
+from pathlib import Path
+from re import _constants, _parser
 
 import pytest
 
 from agent.core.facts import Activity, Progress
 from agent.core.lines import clean
-from agent.core.patterns import Table, merge
-from agent.core.progress import builtin, own, parse, same
+from agent.core.patterns import Table, merge, regex
+from agent.core.progress import GROUPS, builtin, own, parse, same
+
+LINES = [json.loads(line) for line in Path(__file__).with_name("progress_lines.jsonl").read_text().splitlines()]
+"""What many programs print, with what it shows: from issues, sources and runs, read by hand."""
 
 
 @pytest.mark.parametrize(
@@ -133,6 +139,93 @@ def test_every_framework_is_read_as_it_prints(line, step, total, epoch, loss, fr
     shown = parse(clean(line.encode()).text)
     throughput = shown.throughput
     assert same(shown, Progress(step, total, epoch, loss, throughput, framework))
+
+
+@pytest.mark.parametrize("row", LINES, ids=lambda row: row["line"][:40])
+def test_lines_seen_in_the_wild_are_read_as_printed(row):
+    shown = parse(clean(row["line"].encode()).text)
+    assert same(shown, Progress(row["step"], row["total"], row["epoch"], row["loss"], shown.throughput))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2024-05-17 INFO [train.py:1066] Epoch 1, validation: loss=8.6, simple_loss=6.902, over 944034.00 frames. ",
+        "| INFO | valid | epoch 001 | valid on 'valid' subset | loss 8.9 | nll_loss 8.1",
+        "2026-11-24 04:01:31,055 DEV : loss 0.0018066485645249486 - f1-score (micro avg)  1.0",
+        "Test set: Average loss: 0.0481, Accuracy: 9842/10000 (98%)",
+        "[Eval][Epoch 1][Iter: 0/16]CELoss: 2.1, loss: 2.1",
+    ],
+)
+def test_an_evaluation_shows_no_loss_and_no_step(line):
+    shown = parse(line)
+    assert shown is None or (shown.step, shown.loss) == (None, None)
+
+
+def test_an_activity_glued_to_a_bar_is_newer_than_the_bar():
+    found = builtin().find(" 12%|█| 12/100 [00:20<16:58, 1.0it/s]Saving model checkpoint to out/checkpoint-12")
+    assert (found.progress.step, found.activity) == (12, Activity.SAVING)
+    found = builtin().find("Validation: 50%|█| 4/8 [00:01<00:01, 1.0it/s] 12%|█| 12/100 [00:20<16:58, 1.0it/s]")
+    assert (found.progress.step, found.activity) == (12, Activity.TRAINING)
+
+
+def test_numbers_beside_a_save_count():
+    found = builtin().find("epoch 1 step 12/100 loss 0.5, saved checkpoint")
+    assert (found.progress.step, found.activity) == (12, Activity.TRAINING)
+
+
+@pytest.mark.parametrize(
+    ("text", "framework"),
+    [
+        ("Unsloth: Will patch your computer", "unsloth"),
+        ("[2025-09-10 10:58:06,585] [INFO] [axolotl.train.execute_training:203] Starting trainer...", "axolotl"),
+        ("***** Running training *****\nUnsloth: Fast downloading", "unsloth"),
+        ("[INFO|trainer.py:1] ***** Running training *****", "transformers"),
+        ("`Trainer.fit` stopped: `max_epochs=1` reached.", "lightning"),
+        ("nothing", None),
+    ],
+)
+def test_frameworks_are_known_by_words_that_only_they_write(text, framework):
+    marker = builtin().marked(text.__contains__)
+    assert (marker.framework if marker is not None else None) == framework
+
+
+def test_the_folder_for_checkpoints_is_the_one_named_last():
+    text = "output_dir=out/a,\nSaving model checkpoint to out/b/checkpoint-5\nConfiguration saved in out/c"
+    assert builtin().output(text) == "out/b/checkpoint-5"
+    assert builtin().output("output_dir='out/a', x") == "out/a"
+    assert builtin().output("no folder") is None
+
+
+def unbounded(pattern):
+    """The repeats of a regular expression that have no upper limit."""
+
+    def walk(items):
+        for kind, value in items:
+            if kind in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+                if value[1] == _constants.MAXREPEAT:
+                    yield kind
+                yield from walk(value[2])
+            elif kind is _constants.SUBPATTERN:
+                yield from walk(value[3])
+            elif kind is _constants.BRANCH:
+                for branch in value[1]:
+                    yield from walk(branch)
+            elif kind in (_constants.ASSERT, _constants.ASSERT_NOT):
+                yield from walk(value[1])
+
+    return list(walk(_parser.parse(pattern)))
+
+
+@pytest.mark.parametrize("pattern", builtin().patterns, ids=lambda pattern: pattern.id)
+def test_every_pattern_is_bounded_hinted_and_names_what_it_reads(pattern):
+    texts = [pattern.pattern, *filter(None, (pattern.needs, pattern.unless)), *pattern.losses]
+    assert [text for text in texts if unbounded(text)] == []
+    assert pattern.groups <= GROUPS | {"pace"}
+    assert (pattern.activity is None) == bool(pattern.groups)
+    assert pattern.hints or pattern.near
+    assert all(hint == hint.lower() for hint in pattern.hints)
+    assert all(regex(text).groupindex.keys() == {"loss"} for text in pattern.losses)
 
 
 @pytest.mark.parametrize(
@@ -269,22 +362,14 @@ def test_a_bad_user_pattern_is_refused_with_its_id(pattern, message):
         own("mine", pattern)
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [
-        "1/2 [",
-        "{'",
-        "{'loss': 1",
-        "Epoch 1: 10% ",
-        "loss",
-        "step 1",
-        "epoch 1 ",
-        "[00:00<",
-        "1/",
-        "a/loss",
-        "'train_runtime': ",
-    ],
-)
+SEEDS = [
+    "1/2 [", "{'", "{'loss': 1", "Epoch 1: 10% ", "loss", "step 1", "epoch 1 ", "[00:00<", "1/", "a/loss",
+    "'train_runtime': ", "[1/2][1/", "iteration 1/ ", '"epoch": "1",', "1.0 2.00 ", "Loading ", "eval ", "━", "/1 ━",
+    "step:1 - ", "Epoch 0/1 ━", "|Loss: 1", "12/34 [00:00<00:00, 1.0it/s, ", "Step 1/2; ", "(", " ", "12,3", "train ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_hostile_record_takes_linear_time(seed):
     # Records are cut at 8 KiB; a quadratic pattern would still not get through these in the time that a test is given.
     text = (seed * (200_000 // len(seed) + 1))[:200_000]

@@ -54,7 +54,7 @@ HEALTHY = [
     " 12%|█▏        | 2899/25120 [2:12:20<16:58:37,  2.75s/it, loss=0.0841, step_time=50.94s]",
     "{'loss': 2.0491, 'grad_norm': 0.31, 'learning_rate': 1.96e-04, 'epoch': 0.28}",
     "Epoch 0:  22%|██▏       | 4/18 [00:17<01:02,  4.47s/it, loss=9.947, v_num=193315]",
-    " iteration 100/ 500 | lm loss: 7.9E+00 | grad norm: 3.3 | skipped iterations:   0 | number of nan iterations:   0 |",
+    " iteration 100/ 500 | lm loss: 7.9E+00 | grad norm: 3.3 | skipped iterations: 0 | number of nan iterations: 0 |",
     "[2021-05-27 19:54:20,386] [INFO] [logging.py:60:log_dist] [Rank 0] step=2, skipped=0, lr=[3.75e-05]",
     "[rank0]:[titan] 2025-06-16 22:31:04,970 - root - INFO - step: 210  loss:  6.0388  memory: 49.66GiB(52.28%)",
     "completed step: 3, seconds: 10.344, TFLOP/s/device: 346.9, Tokens/s/device: 19222.1, loss: 12.979",
