@@ -10,6 +10,7 @@ from agent.core.facts import Activity, Event, Progress
 from agent.core.gpu import GpuDriver, GpuReading
 from agent.core.message import Message
 from agent.core.model import Json, Sample
+from agent.core.sightings import TreeSeen
 
 Checkpoint = Mapping[str, Json | None]
 """Where a source stands, key by key; None removes a key. Only changed keys are given."""
@@ -35,6 +36,39 @@ class LogReading:
 
 
 @dataclass(frozen=True, slots=True)
+class LogHeld:
+    """Where something that a run writes goes to: a file, or what is none and why it is not read."""
+
+    what: str
+    """Whose it is, in words: "the standard output of train.py (pid 7)"."""
+    path: str | None = None
+    begin: int | None = None
+    """The byte at which the run begins in it; None where that is to be found out."""
+    trouble: str | None = None
+    """Why it is not read, with what to do."""
+    remote: bool = False
+    """Whether that is because it lies on a file system that may hang whoever looks at it."""
+    uid: int | None = None
+    """Who writes it; he must be allowed to read it, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeReading:
+    """Processes that might be training: one run, or a program that looks like one and is none."""
+
+    pid: int
+    name: str
+    taken: bool
+    because: str
+    """Why it is a job or none, in words."""
+    seen: TreeSeen | None = None
+    """The run; None for what can be none."""
+    processes: int = 1
+    logs: tuple[LogHeld, ...] = ()
+    uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one look at the outside gave."""
 
@@ -51,18 +85,25 @@ class Reading:
     gpus: tuple[GpuReading, ...] | None = None
     """Every GPU known; None where this look was not at them."""
     driver: GpuDriver | None = None
+    trees: tuple[TreeReading, ...] | None = None
+    """What runs on the node that is training or might be; None where this look was not at processes."""
+    dropped: tuple[str, ...] = ()
+    """Paths of logs that are not followed any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedLog:
-    """A log to follow for a running job, from the byte at which its run began.
+    """A log to follow for a running job, from the byte at which its run began; None where that is to be found out.
 
-    `uid` is the user who named it, who must be allowed to read it; None for what the agent found by itself.
+    `uid` is the user who named or writes it, who must be allowed to read it. `writer`: the processes that hold it open,
+    where they are known; `found`: only they have led to it.
     """
 
     path: str
-    begin: int = 0
+    begin: int | None = 0
     uid: int | None = None
+    writer: TreeSeen | None = None
+    found: bool = False
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault

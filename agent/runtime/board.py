@@ -12,14 +12,12 @@ from itertools import chain, islice
 from agent.core.clock import Instant
 from agent.core.facts import Event
 from agent.core.model import Sample
-from agent.core.ports import LogReading, Reading, WantedLog
+from agent.core.ports import LogReading, Reading, TreeReading, WantedLog
 from agent.runtime.health import Health
+from agent.runtime.wishes import ProcessKey, Wishes, with_held
 
 UNSTORED_LIMIT = 1_000
 """The most events shown to the evaluator while the store refuses them (R-10.3)."""
-
-ProcessKey = tuple[str, int, int]
-"""A process by boot id, pid and start ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +26,6 @@ class LogSeen:
 
     reading: LogReading
     drained_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the evaluator wants sources to look at."""
-
-    logs: frozenset[WantedLog] = frozenset()
-    """Paths to follow besides those that the settings name."""
-    urgent_logs: frozenset[str] = frozenset()
-    """Paths to read to their end now, because a verdict waits for them."""
-    processes: frozenset[ProcessKey] = frozenset()
-    """Processes whose end is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +47,9 @@ class Board:
         self._logs: dict[str, LogSeen] = {}
         self._unreadable: dict[str, Mapping[str, str]] = {}
         self._health: dict[str, Health] = {}
+        self._trees: dict[str, tuple[TreeReading, ...]] = {}
         self._wishes = Wishes()
+        self._wanted: frozenset[WantedLog] = frozenset()
         self._heartbeat: float | None = None
         self._trouble: StoreTrouble | None = None
         self._store_errors = {"read": 0, "write": 0}
@@ -79,12 +67,24 @@ class Board:
             self._unreadable[source] = reading.unreadable
             for log in reading.logs:
                 self._logs[log.path] = _seen(self._logs.get(log.path), log, looked_at.monotonic)
+            for path in reading.dropped:
+                self._logs.pop(path, None)
+            if reading.trees is not None and reading.trees != self._trees.get(source):
+                self._trees[source] = reading.trees
+                self._want()
 
     def withdraw(self, source: str) -> None:
         """Show no samples of a source that is not there any more."""
         with self._lock:
             self._samples.pop(source, None)
             self._unreadable.pop(source, None)
+            self._trees.pop(source, None)
+            self._want()
+
+    def trees(self) -> tuple[TreeReading, ...]:
+        """The processes that are training, or might be, as last seen."""
+        with self._lock:
+            return tuple(chain.from_iterable(self._trees.values()))
 
     def forget_logs(self, paths: Iterable[str]) -> None:
         """Forget logs that nobody follows any more."""
@@ -131,6 +131,8 @@ class Board:
             self._samples.pop(name, None)
             self._unreadable.pop(name, None)
             self._unstored.pop(name, None)
+            self._trees.pop(name, None)
+            self._want()
 
     def began(self, name: str, now: Instant) -> None:
         """A worker's step began."""
@@ -160,11 +162,12 @@ class Board:
         """Replace the evaluator's wishes."""
         with self._lock:
             self._wishes = wishes
+            self._want()
 
     def wanted_logs(self) -> frozenset[WantedLog]:
-        """Paths of logs to follow besides those that the settings name."""
+        """Logs to follow besides those that the settings name: those of jobs, and those that processes hold open."""
         with self._lock:
-            return self._wishes.logs
+            return self._wanted
 
     def urgent_logs(self) -> frozenset[str]:
         """Paths of logs to read to their end now."""
@@ -175,6 +178,11 @@ class Board:
         """Processes whose end is wanted."""
         with self._lock:
             return self._wishes.processes
+
+    def leaders(self) -> frozenset[ProcessKey]:
+        """The processes that lead running jobs."""
+        with self._lock:
+            return self._wishes.leaders
 
     def beat(self, now: Instant) -> None:
         """The evaluator finished a round."""
@@ -228,6 +236,9 @@ class Board:
         with self._lock:
             waiting = sorted(chain.from_iterable(self._unstored.values()), key=lambda event: event.at)
         return tuple(islice(waiting, UNSTORED_LIMIT))
+
+    def _want(self) -> None:
+        self._wanted = with_held(self._wishes.logs, chain.from_iterable(self._trees.values()))
 
     def _change(self, name: str, change: Callable[[Health], Health]) -> None:
         """A worker that was dismissed while its step hung changes nothing."""

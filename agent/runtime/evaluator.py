@@ -5,7 +5,7 @@ rules themselves are in `core/`; here is only the order of a round, all of which
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core import episodes, handed_in, job_alerts
@@ -19,16 +19,16 @@ from agent.core.job_logs import LogState
 from agent.core.jobbook import JobBook, Turned
 from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
-from agent.core.ports import WantedLog
 from agent.core.presentable import without_secrets
 from agent.core.stall import StallLimits
-from agent.runtime.board import Board, LogSeen, Wishes
+from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
 from agent.runtime.dispatch import Dispatch
 from agent.runtime.job_conditions import JobConditions
 from agent.runtime.log import event as log_event
 from agent.runtime.metrics import Metrics
+from agent.runtime.wishes import Wishes, wishes_for
 from agent.runtime.worker import Next, attempt
 from agent.store import alerts, events, jobs
 from agent.store.database import Database
@@ -129,7 +129,7 @@ class Evaluator:
             self._dispatch.reconsider()
 
     def _wish(self) -> None:
-        wishes = _wishes(self._book.running.values(), self._settings.pid_namespace)
+        wishes = wishes_for(self._book.running.values(), self._settings.pid_namespace)
         if wishes != self._wishes:
             self._wishes = wishes
             self._board.wish(wishes)
@@ -184,8 +184,7 @@ class Evaluator:
             self._turn(self._book.fold(event), changes, now)
 
     def _conclude_jobs(self, changes: Changes, logs: Mapping[str, LogSeen], now: Instant) -> None:
-        paths = logs.keys() & {job.log for job in self._book.running.values()}
-        turned = self._book.conclude(now.wall, {path: _log_state(logs[path], now) for path in paths})
+        turned = self._book.conclude(now.wall, _log_states(self._book.running.values(), logs, now))
         self._turn((item for item in turned if item[1] is not None), changes, now.wall)
         for job, _ in turned:
             self._extend_curve(job)
@@ -258,27 +257,16 @@ class Evaluator:
             self._metrics.alert_event(alert)
 
 
+def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:
+    """How the logs of running jobs stand, also where one goes by another path by now."""
+    paths = {path for job in running for path in (job.log, *job.logs)}
+    files = {job.file for job in running if job.file is not None}
+    return {
+        path: _log_state(seen, now) for path, seen in logs.items() if path in paths or seen.reading.file in files
+    }
+
+
 def _log_state(seen: LogSeen, now: Instant) -> LogState:
     if seen.drained_at is None:
         return LogState(seen.reading, None)
     return LogState(seen.reading, now.wall - int((now.monotonic - seen.drained_at) * SECOND))
-
-
-def _wishes(running: Iterable[Job], own_namespace: int | None) -> Wishes:
-    """What sources shall look at for the running jobs. The end of a process that cannot be seen is only reported."""
-    jobs_ = tuple(running)
-    return Wishes(
-        logs=frozenset(
-            WantedLog(job.log, job.log_offset, job.uid)
-            for job in jobs_
-            if job.log is not None and job.process is not None
-        ),
-        urgent_logs=frozenset(job.log for job in jobs_ if job.log is not None and job.exit is not None),
-        processes=frozenset(
-            (job.process.boot_id, job.process.pid, job.process.start_ticks)
-            for job in jobs_
-            if job.process is not None
-            and job.exit is None
-            and job.process.pid_namespace in (None, own_namespace)
-        ),
-    )

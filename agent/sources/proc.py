@@ -28,19 +28,24 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def pid_namespace() -> int | None:
-    """The namespace in which this process's pids count; None where that cannot be told."""
+def pid_namespace(pid: int | str = "self") -> int | None:
+    """The namespace in which a process's pids count; None where that cannot be told."""
     try:
-        return Path("/proc/self/ns/pid").stat().st_ino
+        return Path(f"/proc/{pid}/ns/pid").stat().st_ino
     except OSError:
         return None
+
+
+def uptime() -> float:
+    """Seconds since the boot, with those that the machine was suspended: what start ticks count in."""
+    return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
 
 
 def stat(pid: int) -> ProcStat | None:
     """Read `/proc/PID/stat`; None if there is no such process, or none that may be seen."""
     try:
         return procstat.parse(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):  # refused where /proc hides others (hidepid=1)
         return None
 
 
@@ -57,7 +62,17 @@ def exists(pid: int) -> bool:
 
 def owners(pid: int) -> tuple[int, ...] | None:
     """Real, effective, saved and file-system user ids of a process; None if it is gone."""
-    return _numbers(_status(str(pid)), "Uid:", 10)
+    return tuple(map(int, status(pid).get("Uid", ()))) or None
+
+
+def status(pid: int | str) -> dict[str, tuple[str, ...]]:
+    """Read `/proc/PID/status`: the words of each field by its name; empty if the process is gone or hidden."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return {}
+    lines = (line.partition(":") for line in text.splitlines())
+    return {name: tuple(rest.split()) for name, _, rest in lines}
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -132,17 +147,5 @@ def _may_trace(pid: int) -> bool:
     uids, mine = owners(pid), os.geteuid()
     if uids is not None and set(uids) == {mine}:
         return True
-    capabilities = _numbers(_status("self"), "CapEff:", 16)
-    return bool(capabilities and capabilities[0] & (1 << _CAP_SYS_PTRACE))
-
-
-def _status(pid: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def _numbers(status: str, name: str, base: int) -> tuple[int, ...] | None:
-    line = next((line for line in status.splitlines() if line.startswith(name)), None)
-    return tuple(int(number, base) for number in line.split()[1:]) if line is not None else None
+    capabilities = status("self").get("CapEff", ("0",))[0]
+    return bool(int(capabilities, 16) & (1 << _CAP_SYS_PTRACE))

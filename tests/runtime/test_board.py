@@ -2,9 +2,10 @@ from dataclasses import replace
 
 from agent.core.clock import Instant
 from agent.core.model import Sample
-from agent.core.ports import Reading
-from agent.runtime.board import UNSTORED_LIMIT, Board, StoreTrouble, Wishes
+from agent.core.ports import Reading, WantedLog
+from agent.runtime.board import UNSTORED_LIMIT, Board, StoreTrouble
 from agent.runtime.health import Health, deadline_for
+from agent.runtime.wishes import Wishes
 from tests.runtime.doubles import event, log_reading
 
 T1, T2 = Instant(1_000, 1.0), Instant(2_000, 2.0)
@@ -87,9 +88,9 @@ def test_a_worker_that_was_dismissed_comes_back_to_nothing():
 
 def test_wishes_are_replaced_whole():
     board = Board()
-    board.wish(Wishes(frozenset({"/a"}), frozenset({"/b"}), frozenset({("boot", 1, 2)})))
-    board.wish(Wishes(logs=frozenset({"/c"})))
-    assert (board.wanted_logs(), board.urgent_logs(), board.wanted_processes()) == ({"/c"}, set(), set())
+    board.wish(Wishes(frozenset({WantedLog("/a")}), frozenset({"/b"}), frozenset({("boot", 1, 2)})))
+    board.wish(Wishes(logs=frozenset({WantedLog("/c")})))
+    assert (board.wanted_logs(), board.urgent_logs(), board.wanted_processes()) == ({WantedLog("/c")}, set(), set())
 
 
 def test_the_heartbeat_is_the_last_finished_round():

@@ -5,9 +5,10 @@ import pytest
 
 from agent.core.model import Sample
 from agent.core.ports import Reading, Unavailable
-from agent.runtime.board import UNSTORED_LIMIT, Board, Wishes
+from agent.runtime.board import UNSTORED_LIMIT, Board
 from agent.runtime.health import Health
 from agent.runtime.source_worker import STORE_RETRY, SourceStep
+from agent.runtime.wishes import Wishes
 from agent.store import events as stored
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull

@@ -6,13 +6,15 @@ Each content of each file is one `Log`. A path may lead to one log while an earl
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from agent.core.clock import Instant
 from agent.core.codec import encode
-from agent.core.facts import Event
+from agent.core.facts import Event, LogFinding, TrainingSeen
 from agent.core.model import Json
 from agent.core.ports import LogReading, WantedLog
+from agent.sources.logs.beginning import find_beginning
 from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
@@ -29,6 +31,8 @@ TOGETHER = 0.1
 """Seconds before its time at which a log may be looked at, so that many looks cost one waking."""
 RETRY_EVERY = 10.0
 """Seconds after which a path that is not followed is looked at again."""
+UNNAMED_FOR = 600.0
+"""Seconds without growth after which a log that nobody names any more is given up: its run has ended."""
 CHECKPOINT_EVERY = 5.0
 """Seconds between two checkpoints of one log without events."""
 
@@ -44,7 +48,10 @@ class Following:
         self.bytes = 0
         self.suppressed = 0
         self._rules = rules
+        self._named: frozenset[str] = frozenset()
         self._paths: frozenset[str] = frozenset()
+        self._begun: set[str] = set()
+        """Wanted paths that have led to a log: what they lead to later is read from its beginning."""
         self._wanted: Mapping[str, WantedLog] = {}
         self._vacant: set[str] = set()
         self._skip_until: dict[str, float] = {}
@@ -59,6 +66,7 @@ class Following:
         for file, item in saved.items():
             self.logs[file] = Log.restore(self._rules, file, item, now)
             self._kept[file] = encode(item)
+            self._begun.add(item.path)
 
     def choose(self, paths: Iterable[str], wanted: Collection[WantedLog]) -> None:
         """Say which paths are logs; those that lead to no followed log yet will be looked at.
@@ -66,7 +74,8 @@ class Following:
         Where several paths lead to one file, it goes by the one in `wanted`.
         """
         self._wanted = {item.path: item for item in wanted}
-        self._paths = frozenset(paths) | self._wanted.keys()
+        self._named = frozenset(paths)
+        self._paths = self._named | self._wanted.keys()
         held = {log.path for log in self.logs.values() if not log.moved}
         self._vacant = set(self._paths - held)
         self._skip_until = {path: until for path, until in self._skip_until.items() if path in self._vacant}
@@ -139,19 +148,36 @@ class Following:
         self._tell(log, looked.events, now, changed=looked.size > 0 or now.wall in (log.progress_at, log.activity_at))
         if looked.state is State.REPLACED:
             self._replaced(log, now, urgent)
-        elif looked.state is State.GONE or (log.expired(now) and log.tail.path not in self._paths):
+        elif looked.state is State.GONE or self._is_over(log, now):
             self._give_up(log, now)
         else:
             self._looked.append(log)
             if looked.state is State.MOVED:
                 self._vacate(log.path)
 
+    def _is_over(self, log: Log, now: Instant) -> bool:
+        """Whether nothing more is to be expected of a log: no path leads to it, or none that anybody names."""
+        if log.moved:
+            return log.expired(now) and log.tail.path not in self._paths
+        return log.ended and log.path not in self._paths and now.monotonic - log.grown_at >= UNNAMED_FOR
+
     def _tell(self, log: Log, events: Collection[Event], now: Instant, *, changed: bool) -> None:
-        self._events += events
+        self._events += (self._signed(event, log) for event in events)
         if events or log.file not in self._kept:
             self._changed[log.file] = now.monotonic
         elif changed:
             self._changed.setdefault(log.file, now.monotonic + CHECKPOINT_EVERY)
+
+    def _signed(self, event: Event, log: Log) -> Event:
+        """Add who writes the log, as far as that is known, and whether only he led to it."""
+        wanted = self._wanted.get(log.path)
+        found = log.path not in self._named and (wanted is None or wanted.found)
+        writer = None if wanted is None else wanted.writer
+        if isinstance(event.fact, LogFinding):
+            return replace(event, fact=replace(event.fact, writer=writer, found=found))
+        if isinstance(event.fact, TrainingSeen):
+            return replace(event, fact=replace(event.fact, writer=writer))
+        return event
 
     def _replaced(self, log: Log, now: Instant, urgent: Collection[str]) -> None:
         """The content of a followed file is another: the old one may live on in a copy, the new one is new."""
@@ -165,7 +191,7 @@ class Following:
             self._begin(log.path, now, urgent, at_end=False)
 
     def _give_up(self, log: Log, now: Instant) -> None:
-        self._events += log.finish(now)
+        self._events += (self._signed(event, log) for event in log.finish(now))
         self.suppressed += log.suppressed
         self.logs.pop(log.file, None)
         self._vacate(log.path)
@@ -194,6 +220,7 @@ class Following:
             self.unreadable[path] = str(reason)
             return
         self.logs[log.file] = log
+        self._begun.add(path)
         self._vacant.discard(path)
         self._skip_until.pop(path, None)
         if self._left > 0:
@@ -205,8 +232,10 @@ class Following:
         if wanted is None:
             return status.st_size if at_end else 0
         if wanted.uid not in (None, 0, status.st_uid) and not status.st_mode & stat.S_IROTH:
-            raise Unreadable(f"user {wanted.uid}, who named it, may not read it")
-        return min(wanted.begin, status.st_size)
+            raise Unreadable(f"user {wanted.uid}, who {'writes' if wanted.found else 'named'} it, may not read it")
+        if path in self._begun:
+            return 0
+        return find_beginning(self._rules, path, status) if wanted.begin is None else min(wanted.begin, status.st_size)
 
     def _known(self, path: str, inode: Inode) -> bool:
         """Whether a file is followed already, be it under another name."""

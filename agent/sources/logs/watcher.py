@@ -57,6 +57,7 @@ class LogSource:
         self._ask_urgent = urgent
         self._at_end = config.start == "end"
         self._wanted: frozenset[WantedLog] = frozenset()
+        self._followed: frozenset[str] = frozenset()
         self._first = True
         self._restored: Mapping[str, Saved] = {}
 
@@ -98,12 +99,21 @@ class LogSource:
             checkpoint[BEGAN] = now.wall
         again_in = min(self._following.due_in(now), self._finder.due_in(now))
         unreadable = dict(self._following.unreadable)
-        return Reading(self._samples(), tuple(events), checkpoint, tuple(logs), again_in, unreadable=unreadable)
+        return Reading(
+            self._samples(), tuple(events), checkpoint, tuple(logs), again_in, unreadable=unreadable,
+            dropped=self._dropped(),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go of files and watches."""
         self._finder.close()
         self._following.close()
+
+    def _dropped(self) -> tuple[str, ...]:
+        """Paths that led to a followed log at the last look, and do no more."""
+        before = self._followed
+        self._followed = frozenset(log.path for log in self._following.logs.values())
+        return tuple(sorted(before - self._followed))
 
     def _choose(self, now: Instant) -> None:
         """Bring the paths up to date if anything may have changed them."""

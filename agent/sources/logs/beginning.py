@@ -1,0 +1,47 @@
+"""Where the last run begins in a log that is found while a program already writes to it.
+
+A program that opened its log to append may have found other runs there, and nothing tells how long it was then. So the
+last part of it is read once, for that alone: a start marker there begins the run, or else the end of the run before.
+What ended in an error or well, with nothing after it, is taken for an earlier run's: the program lives.
+"""
+
+import os
+
+from agent.core.facts import FindingKind, LogFinding
+from agent.core.runs import Awaited
+from agent.sources.logs.recogniser import Place
+from agent.sources.logs.rules import Rules
+from agent.sources.logs.scanner import LogScanner
+from agent.sources.logs.tailer import READ_AT_ONCE, Inode, Tail
+
+LOOK_BACK = 1024 * 1024
+"""Bytes at the end of a log within which the beginning of its last run is looked for."""
+
+
+def find_beginning(rules: Rules, path: str, status: os.stat_result) -> int:
+    """Find the offset at which to begin to read; that of `LOOK_BACK` where nothing shows. Raises Unreadable."""
+    size = status.st_size
+    start = max(0, size - LOOK_BACK)
+    tail = Tail(path, Inode.of(status), start)
+    tail.size = size
+    try:
+        scanner = LogScanner(rules, path, "", Place(start, start, tail.before(start)))
+        marker = _scan(scanner, tail, size)
+    finally:
+        tail.close()
+    if scanner.run.awaited in (Awaited.AFTER_END, Awaited.AFTER_ERROR):
+        return size
+    return max(scanner.run.anchor, start if marker is None else marker)
+
+
+def _scan(scanner: LogScanner, tail: Tail, size: int) -> int | None:
+    """Read on to the end as it is now; the offset of the last start marker."""
+    marker: int | None = None
+    while tail.offset < size:
+        data = tail.read(scanner.tail, min(READ_AT_ONCE, size - tail.offset))
+        if not data:
+            break
+        for item in scanner.feed(data):
+            if isinstance(item.fact, LogFinding) and item.fact.kind is FindingKind.STARTED:
+                marker = item.fact.offset
+    return marker
