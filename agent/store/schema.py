@@ -10,11 +10,19 @@ from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
 APPLICATION_ID = 0x47505557
 """`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+
+def _add_references(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE channel_reference (channel TEXT NOT NULL, about TEXT NOT NULL, ref TEXT NOT NULL, "
+        "at INTEGER NOT NULL, PRIMARY KEY (channel, about)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: _add_references}
 """By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
 
 OLDEST_SQLITE = (3, 34, 0)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.core.message import compose, fallback
-from agent.core.model import Alert, AlertType, Link, NotificationKind, Severity, Status
+from agent.core.model import Alert, AlertType, Link, NotificationKind, References, Severity, Status
 from agent.core.presentable import presentable
 from agent.core.redact import Redactor
 
@@ -188,10 +188,10 @@ def test_the_plain_fallback_is_short():
 
 
 def test_the_message_carries_the_alert_that_it_shows():
-    message = composed(replace(FAILED, evidence=tuple("abc" * 20)), provider_ref="ref-1")
+    message = composed(replace(FAILED, evidence=tuple("abc" * 20)), references=References(ref="ref-1"))
     assert message.alert.evidence == message.evidence
     assert message.alert.labels == {"node": "n1", "job": "job-1"}
-    assert message.provider_ref == "ref-1"
+    assert message.references.ref == "ref-1"
 
 
 def test_an_endless_alert_becomes_bounded():
