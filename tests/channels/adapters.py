@@ -30,7 +30,7 @@ class Adapter:
     """Statuses that mean something else here than in the common table."""
 
     serve: Callable[[], StandIn] | None = None
-    """A stand-in of the vendor's own, for a channel that needs more than one request; None where `accepted` is enough."""
+    """A stand-in of its own, for a channel that needs more than one request; None where `accepted` is enough."""
     carries: Callable[[Received], bool] = lambda request: request.method != "GET"
     """Whether a request carries the message; others look something up."""
     probe: Answer | None = None
