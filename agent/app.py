@@ -25,11 +25,12 @@ from agent.core.clock import SECOND, Clock
 from agent.core.disk_rules import DiskLimits
 from agent.core.job import Job
 from agent.core.message import Message
-from agent.core.model import NOTHING_KNOWN, Alert, Delivery, References
+from agent.core.model import Alert, Delivery
 from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN, References
 from agent.core.stall import StallLimits
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board

@@ -6,20 +6,10 @@ from datetime import UTC, tzinfo
 
 from agent.core.clock import MINUTE, SECOND
 from agent.core.local_time import local
-from agent.core.model import (
-    NOTHING_KNOWN,
-    TYPES,
-    Alert,
-    AlertType,
-    Json,
-    Link,
-    NotificationKind,
-    References,
-    Severity,
-    Status,
-)
+from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN, References
 from agent.core.text import cut, duration, loss, size, steps, tail_lines
 
 LATE = 5 * MINUTE

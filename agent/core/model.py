@@ -230,21 +230,6 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class References:
-    """What a provider called earlier things that a message may go on from; None where there is none."""
-
-    ref: str | None = None
-    """Its message or object about the same alert."""
-    job_ref: str | None = None
-    """Its thread about the alert's job."""
-    moved_to: str | None = None
-    """Where the channel itself has moved to: the address that the provider gave in place of the configured one."""
-
-
-NOTHING_KNOWN = References()
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """Why a notification was, or was not, passed on. `until` says when a delay ends."""
 

@@ -174,7 +174,7 @@ class SendError(Exception):
 class Receipt:
     """The provider accepted the message. What is None here leaves what was known before as it is.
 
-    The three references come back with later messages (`core.model.References`): `ref` is the provider's id of its
+    The three references come back with later messages (`core.references.References`): `ref` is the provider's id of its
     message or object about the alert, `job_ref` that of its thread about the job, `moved_to` the channel's new address.
     """
 

@@ -18,10 +18,10 @@ from agent.core.job import Job
 from agent.core.job_logs import LogState
 from agent.core.jobbook import JobBook, Turned
 from agent.core.model import Alert, AlertType, Status
-from agent.core.policy.held import ended_by
 from agent.core.policy.model import Recipient, Rules
 from agent.core.presentable import without_secrets
 from agent.core.stall import StallLimits
+from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
@@ -192,25 +192,12 @@ class Evaluator:
             current = self._docket.firing(handed_in.identity(event, fact, node))
             self._raise(handed_in.alert_of(event, fact, node, current), changes, now)
         elif isinstance(fact, ResolveAsked):
-            self._end_by_hand(fact.alert_id, changes, event.at, now)
+            alert = self._docket.live.get(fact.alert_id)
+            if alert is not None and alert.status is Status.FIRING:
+                self._raise(episodes.end(alert, event.at), changes, now)
+            changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
         else:
             self._turn(self._book.fold(event), changes, now)
-
-    def _end_by_hand(self, alert_id: str, changes: Changes, at: int, now: int) -> None:
-        alert = self._docket.live.get(alert_id) or self._db.read(lambda conn: alerts.get(conn, alert_id))
-        if alert is not None and alert.status is Status.FIRING:
-            self._raise(episodes.end(alert, at), changes, now)
-        elif alert is not None and alert.status is Status.EVENT and alert.ends_at is None:
-            changes.alerts[alert.id] = self._docket.end(alert, at)
-
-    def _end_what_is_held(self, by: Alert, changes: Changes) -> None:
-        """End the one-shot alerts about a job that channels hold open, if this alert is the end of them."""
-        types, job_id = ended_by(by, self._settings.recipients, self._settings.rules), by.job_id
-        if not types or job_id is None:
-            return
-        stored = self._db.read(lambda conn: alerts.open_one_shots(conn, job_id))
-        for alert in self._docket.held(job_id, types, stored):
-            changes.alerts[alert.id] = self._docket.end(alert, by.starts_at)
 
     def _conclude_jobs(self, changes: Changes, logs: Mapping[str, LogSeen], now: Instant) -> None:
         turned = self._book.conclude(now.wall, _log_states(self._book.running.values(), logs, now))
@@ -284,7 +271,8 @@ class Evaluator:
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
-            self._end_what_is_held(alert, changes)
+            settings = self._settings
+            changes.note(endings.by_alert(alert, self._docket, self._db, settings.recipients, settings.rules))
 
 
 def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:

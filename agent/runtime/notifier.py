@@ -12,9 +12,10 @@ from dataclasses import replace
 from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.message import Message, fallback
-from agent.core.model import Alert, ChannelState, Delivery, DeliveryState, Ledger, NotificationKind, References
+from agent.core.model import Alert, ChannelState, Delivery, DeliveryState, Ledger, NotificationKind
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.record import WHY
+from agent.core.references import References
 from agent.core.retry import Settled
 from agent.runtime.direct import DirectQueue
 from agent.runtime.log import event

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.message import Message
-from agent.core.model import Alert, Delivery, References
+from agent.core.model import Alert, Delivery
 from agent.core.ports import Channel
+from agent.core.references import References
 
 Compose = Callable[[Alert, Delivery, References | None, int], Message]
 """(alert as it stands, delivery, what the provider called earlier things, now) to message."""

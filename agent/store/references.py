@@ -2,8 +2,9 @@
 
 import sqlite3
 
-from agent.core.model import Delivery, Ledger, References
+from agent.core.model import Delivery, Ledger
 from agent.core.ports import Receipt
+from agent.core.references import References
 from agent.store.rows import printable
 
 CHANNEL = "channel"

@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.core.message import compose, fallback
-from agent.core.model import Alert, AlertType, Link, NotificationKind, References, Severity, Status
+from agent.core.model import Alert, AlertType, Link, NotificationKind, Severity, Status
 from agent.core.presentable import presentable
 from agent.core.redact import Redactor
+from agent.core.references import References
 
 MINUTE, HOUR = 60_000, 3_600_000
 AT = 1_774_663_200_000 + 14 * MINUTE  # 2026-03-28T02:14Z

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from agent.core.facts import Event, HandedIn, ResolveAsked, event_id
 from agent.core.message import compose
-from agent.core.model import NOTHING_KNOWN, TYPES, Sample, Status
+from agent.core.model import TYPES, Sample, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Reading, Receipt
 from agent.core.record import WHY
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN
 from agent.runtime.evaluator import Settings
 from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
