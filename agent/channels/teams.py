@@ -44,7 +44,7 @@ RESOLVED_STYLE = "good"
 
 _OLD_ERROR = re.compile(r"endpoint returned HTTP error (\d{3})")
 _MARKUP = re.compile(r"([\\*_\[\]()#`])")
-_LIST = re.compile(r"^(\s*)([-+>]|\d+(?=\.))")
+_LIST = re.compile(r"^(\s*)([-+>]|\d+(?=\.(?:\s|$)))")
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 

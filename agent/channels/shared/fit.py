@@ -27,13 +27,21 @@ class _Room:
     url: int = 2_000
 
 
+def _share(share: float) -> _Room:
+    """Give every part its share of what it has while only the log lines are cut."""
+    return _Room(
+        evidence=int(500 * share),
+        text=int(2_000 * share),
+        value=max(20, int(500 * share)),
+        facts=int(32 * share),
+        links=int(5 * share),
+        url=int(2_000 * share),
+    )
+
+
 _EVER_LESS = (
-    *(_Room(evidence) for evidence in (1_400, 1_000, 700, 500)),
-    _Room(350, text=1_000, value=300, facts=20, links=3, url=500),
-    _Room(250, text=600, value=160, facts=12, links=2, url=300),
-    _Room(120, text=300, value=80, facts=8, links=1, url=200),
-    _Room(0, text=120, value=40, facts=4, links=0),
-    _Room(0, text=60, value=20, facts=0, links=0),
+    *(_Room(evidence) for evidence in (1_600, 1_300, 1_000, 800, 650, 500)),
+    *(_share(0.8**step) for step in range(1, 20)),
 )
 
 
