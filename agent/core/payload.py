@@ -36,6 +36,12 @@ def payload(alert: Alert, *, kind: NotificationKind, reason: str, sent_at: int) 
     }
 
 
+def digest(members: Iterable[Alert], left_out: int, *, reason: str, sent_at: int) -> dict[str, Json]:
+    """Build the webhook's body for a digest: its alerts, and how many more there are."""
+    shown = [data(alert, reason=reason) for alert in members]
+    return {"type": "digest", "timestamp": rfc3339(sent_at), "data": {"alerts": shown, "truncated": left_out}}
+
+
 def data(alert: Alert, *, reason: str, test: bool = False) -> dict[str, Json]:
     """Build the `data` object alone, as the history prints it too."""
     return {
