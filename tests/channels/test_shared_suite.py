@@ -16,7 +16,17 @@ from agent.core.model import TYPES as ALERTS
 from agent.core.model import NotificationKind, Status
 from agent.core.ports import SendError, SendErrorKind
 from tests.channels.adapters import ADAPTERS
-from tests.channels.samples import FAILED, FORBIDDEN_CHARACTERS, HOSTILE, PASSWORD, STRANGER, channel, message
+from tests.channels.samples import (
+    FAILED,
+    FORBIDDEN_CHARACTERS,
+    HOSTILE,
+    NASTY,
+    PASSWORD,
+    STRANGER,
+    channel,
+    digest_message,
+    message,
+)
 from tests.support.clock import START
 from tests.support.standin import Answer, Manner, StandIn, bodies, refused_url
 
@@ -193,6 +203,37 @@ def test_a_message_of_nothing_but_a_title_can_be_sent(name):
     body = sent(name, message(bare))
     assert ADAPTERS[name].check(body) == []
     assert "Training failed" in ADAPTERS[name].text(body)
+
+
+def tells_digests(name):
+    """A channel that holds one object for each alert is never given a digest."""
+    return not importlib.import_module(f"agent.channels.{name}").Config.STATEFUL
+
+
+@every_type
+@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
+def test_a_digest_lists_what_was_held(name, plain):
+    if not tells_digests(name):
+        pytest.skip("it is never given one")
+    body = sent(name, digest_message(plain=plain))
+    assert ADAPTERS[name].check(body) == []
+    text = ADAPTERS[name].text(body)
+    for word in ("Training failed", "Disk 92 % full: /data", "node-1"):
+        assert word in text
+
+
+@every_type
+@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
+def test_a_long_and_hostile_digest_keeps_to_the_vendors_limits(name, plain):
+    if not tells_digests(name):
+        pytest.skip("it is never given one")
+    many = [replace(NASTY, id=f"alert-{n}", fingerprint=f"{n:032}", starts_at=START + n) for n in range(30)]
+    body = sent(name, digest_message(*many, plain=plain))
+    assert ADAPTERS[name].check(body) == []
+    text = ADAPTERS[name].text(body)
+    assert not set(FORBIDDEN_CHARACTERS) & set(text)
+    assert PASSWORD not in text
+    assert STRANGER not in text
 
 
 @every_type
