@@ -1,6 +1,7 @@
 """A channel that is one POST of JSON for each message: what is left to say is the body, and what the answer means."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -15,7 +16,7 @@ JSON_HEADERS: Mapping[str, str] = {"Content-Type": "application/json; charset=ut
 Settings = TypeVar("Settings", bound=CommonConfig)
 
 
-class Posting(Generic[Settings]):
+class Posting(ABC, Generic[Settings]):
     """Sends what `request` builds, once, and gives the answer to `judge`."""
 
     def __init__(self, name: str, config: Settings, tools: Tools) -> None:
@@ -23,13 +24,13 @@ class Posting(Generic[Settings]):
         self._config = config
         self._tools = tools
 
+    @abstractmethod
     def request(self, message: Message) -> Request:
         """Build the request, signed for this very attempt if the vendor wants that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, response: Response) -> Receipt:
         """Say what the answer means. Raises SendError."""
-        raise NotImplementedError
 
     def send(self, message: Message, key: str) -> Receipt:  # noqa: ARG002 - such a vendor takes no key
         """Post the message. Raises SendError."""
