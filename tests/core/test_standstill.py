@@ -133,7 +133,7 @@ def test_a_silence_that_the_job_has_shown_before_is_no_hang_yet():
 def test_the_first_steps_which_compile_say_nothing_of_later_ones():
     watch = Watch().trains(1)
     watch.now += 20 * MINUTE
-    watch.trains(20)
+    watch.trains(30)
 
     assert shortest(watch.pace, steady=True) == 20 * SECOND
 
