@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 
 from agent.core.clock import MINUTE, SECOND
+from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
 from agent.core.redact import Redactor
@@ -46,6 +47,10 @@ class Message:
     """Asked for the short fallback: no markup, truncated."""
     provider_ref: str | None = None
     """The provider's id of an earlier message about the same fingerprint."""
+    members: tuple[Alert, ...] = ()
+    """What a digest tells of, the most telling first, for programs; its lines for people are the evidence."""
+    left_out: int = 0
+    """How many more a digest is about."""
 
     @property
     def headline(self) -> str:
@@ -73,7 +78,7 @@ def compose(
         reason=reason,
         severity=shown.severity,
         status=shown.status,
-        emoji=_emoji(shown),
+        emoji=emoji_of(shown),
         title=f"Resolved: {shown.title}" if shown.status is Status.RESOLVED else shown.title,
         body=" ".join(_sentences(shown, kind, now, clock_zone)),
         facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in _facts(shown, node) if value),
@@ -103,7 +108,7 @@ def fallback(
         reason=reason,
         severity=alert.severity,
         status=alert.status,
-        emoji=_emoji(bare),
+        emoji=emoji_of(bare),
         title=f"Resolved: {headline}" if alert.status is Status.RESOLVED else headline,
         body=f"The details could not be put into words: see `gpuwarden explain {alert.id}`.",
         facts=(("Node", node),),
@@ -117,7 +122,8 @@ def fallback(
     )
 
 
-def _emoji(alert: Alert) -> str:
+def emoji_of(alert: Alert) -> str:
+    """The sign that stands before the alert's title."""
     if alert.status is Status.RESOLVED:
         return "✅"
     if alert.type is AlertType.JOB_COMPLETED and alert.severity > Severity.INFO:
@@ -140,11 +146,11 @@ def _sentences(alert: Alert, kind: NotificationKind, now: int, zone: tzinfo) -> 
 
 def _timing(alert: Alert, kind: NotificationKind, now: int, zone: tzinfo) -> Iterator[str]:
     """Say when it happened, where the moment of telling does not say so by itself."""
-    fired = _moment(alert.starts_at, now, zone)
+    fired = moment(alert.starts_at, now, zone)
     if alert.status is Status.RESOLVED and alert.ends_at is not None:
         late = kind is NotificationKind.FIRED or now - alert.ends_at > LATE
         length = "delivery was delayed" if late else f"after {duration(alert.ends_at - alert.starts_at)}"
-        yield f"Fired {fired}, resolved {_moment(alert.ends_at, now, zone)} ({length})."
+        yield f"Fired {fired}, resolved {moment(alert.ends_at, now, zone)} ({length})."
     elif now - alert.starts_at <= LATE or kind is NotificationKind.TEST:
         return
     elif alert.status is Status.FIRING:
@@ -153,13 +159,10 @@ def _timing(alert: Alert, kind: NotificationKind, now: int, zone: tzinfo) -> Ite
         yield f"Happened {fired} (told late)."
 
 
-def _moment(at: int, now: int, zone: tzinfo) -> str:
-    then, today = _local(at, zone), _local(now, zone)
+def moment(at: int, now: int, zone: tzinfo) -> str:
+    """Write an instant as time of day, with its date unless that is today's; both in UTC milliseconds."""
+    then, today = local(at, zone), local(now, zone)
     return f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
-
-
-def _local(at: int, zone: tzinfo) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).astimezone(zone)
 
 
 def _facts(alert: Alert, node: str) -> Iterator[tuple[str, str | None]]:

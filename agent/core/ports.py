@@ -66,6 +66,8 @@ class TreeReading:
     processes: int = 1
     logs: tuple[LogHeld, ...] = ()
     uid: int | None = None
+    pids: tuple[int, ...] = ()
+    """Every process of the run, where it is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,31 @@ CREATE TABLE job_curve (
     points  TEXT NOT NULL
 );
 
+-- What each GPU did in each hour, in seconds, joules and bytes: in all (no job), and for each job that held it.
+CREATE TABLE gpu_hour (
+    hour        INTEGER NOT NULL,
+    gpu         TEXT NOT NULL,
+    job_id      TEXT NOT NULL,
+    seen        REAL NOT NULL,
+    held        REAL NOT NULL,
+    measured    REAL NOT NULL,
+    busy        REAL NOT NULL,
+    idle        REAL NOT NULL,
+    energy      REAL,
+    memory_peak INTEGER,
+    PRIMARY KEY (hour, gpu, job_id)
+) WITHOUT ROWID;
+
+-- Room on each file system as last seen in each hour: bytes, and what users may still write.
+CREATE TABLE disk_hour (
+    hour        INTEGER NOT NULL,
+    mountpoint  TEXT NOT NULL,
+    used        REAL NOT NULL,
+    avail       INTEGER NOT NULL,
+    files_free  INTEGER NOT NULL,
+    PRIMARY KEY (hour, mountpoint)
+) WITHOUT ROWID;
+
 -- Episodes of conditions (firing, resolved) and one-shot events.
 CREATE TABLE alert (
     id          TEXT PRIMARY KEY,
@@ -105,6 +130,8 @@ CREATE INDEX delivery_line ON delivery (fingerprint, channel, seq, state)
     WHERE state IN ('queued', 'sending', 'deferred');
 CREATE INDEX delivery_due ON delivery (channel, next_at) WHERE state = 'queued';
 CREATE INDEX delivery_sending ON delivery (channel) WHERE state = 'sending';
+-- What was owed in a period, for reports and for `explain --between`.
+CREATE INDEX delivery_created ON delivery (created_at);
 
 CREATE TABLE attempt (
     delivery_id TEXT NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
@@ -166,6 +193,19 @@ CREATE TABLE silence (
     alert_id    TEXT,
     match       TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Periods that have been reported: each at most once.
+CREATE TABLE report_ledger (
+    period      TEXT PRIMARY KEY,
+    ends_at     INTEGER NOT NULL,
+    made_at     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- When an agent was alive: one row from a start to the last sign of life.
+CREATE TABLE alive (
+    began       INTEGER PRIMARY KEY,
+    seen        INTEGER NOT NULL
+);
 
 -- Small named facts: the evaluator's cursor, the state of each rule, whether the last stop was clean.
 CREATE TABLE meta (

@@ -11,12 +11,24 @@ import pytest
 
 import agent.channels
 from agent.channels.shared.base import CommonConfig
-from agent.core.model import NotificationKind
+from agent.core import samples
+from agent.core.model import TYPES as ALERTS
+from agent.core.model import NotificationKind, Status
 from agent.core.ports import SendError, SendErrorKind
 from tests.channels.adapters import ADAPTERS
-from tests.channels.samples import FAILED, FORBIDDEN_CHARACTERS, HOSTILE, PASSWORD, STRANGER, channel, message
+from tests.channels.samples import (
+    FAILED,
+    FORBIDDEN_CHARACTERS,
+    HOSTILE,
+    NASTY,
+    PASSWORD,
+    STRANGER,
+    channel,
+    digest_message,
+    message,
+)
 from tests.support.clock import START
-from tests.support.standin import Answer, Manner, StandIn, refused_url
+from tests.support.standin import Answer, Manner, StandIn, bodies, refused_url
 
 ROOT = Path(__file__).parents[2]
 TYPES = sorted(module.name for module in pkgutil.iter_modules(agent.channels.__path__) if not module.ispkg)
@@ -52,6 +64,17 @@ def sent(name, what):
     with StandIn(ADAPTERS[name].accepted) as receiver:
         built(name, receiver.url).send(what, KEY)
         return receiver.wait_for(1)[0].body
+
+
+def all_sent(name, messages):
+    """Send many and return what left, over one connection where there is one."""
+    if not ADAPTERS[name].http:
+        return [sent(name, what) for what in messages]
+    with StandIn(ADAPTERS[name].accepted) as receiver:
+        made = built(name, receiver.url)
+        for what in messages:
+            made.send(what, KEY)
+        return bodies(receiver.wait_for(len(messages)))
 
 
 def failure(name, *answers, **changes):
@@ -154,12 +177,63 @@ def test_an_ordinary_message_tells_the_story(name, plain):
     assert "(cut)" not in text
 
 
+def everything(sample):
+    """One alert of every type, as it comes and, where it can end, as it ends; with markup and without."""
+    for alert_type, traits in ALERTS.items():
+        alert = sample(alert_type, "node-1", START)
+        ended = replace(alert, status=Status.RESOLVED, ends_at=START + 60_000)
+        for shown in (alert, ended) if traits.condition else (alert,):
+            kind = NotificationKind.FIRED if shown is alert else NotificationKind.RESOLVED
+            for plain in (False, True):
+                yield message(shown, kind, plain=plain, now=START + 60_000)
+
+
+@every_type
+@pytest.mark.parametrize("sample", [samples.full, samples.minimal])
+def test_every_alert_is_one_that_the_vendor_takes(name, sample):
+    told = list(everything(sample))
+    for what, body in zip(told, all_sent(name, told), strict=True):
+        assert ADAPTERS[name].check(body) == []
+        assert what.alert.title in ADAPTERS[name].text(body).replace("\n", " ")
+
+
 @every_type
 def test_a_message_of_nothing_but_a_title_can_be_sent(name):
     bare = replace(FAILED, message="", job=None, job_id=None, evidence=(), advice=None, links=(), labels={})
     body = sent(name, message(bare))
     assert ADAPTERS[name].check(body) == []
     assert "Training failed" in ADAPTERS[name].text(body)
+
+
+def tells_digests(name):
+    """A channel that holds one object for each alert is never given a digest."""
+    return not importlib.import_module(f"agent.channels.{name}").Config.STATEFUL
+
+
+@every_type
+@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
+def test_a_digest_lists_what_was_held(name, plain):
+    if not tells_digests(name):
+        pytest.skip("it is never given one")
+    body = sent(name, digest_message(plain=plain))
+    assert ADAPTERS[name].check(body) == []
+    text = ADAPTERS[name].text(body)
+    for word in ("Training failed", "Disk 92 % full: /data", "node-1"):
+        assert word in text
+
+
+@every_type
+@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
+def test_a_long_and_hostile_digest_keeps_to_the_vendors_limits(name, plain):
+    if not tells_digests(name):
+        pytest.skip("it is never given one")
+    many = [replace(NASTY, id=f"alert-{n}", fingerprint=f"{n:032}", starts_at=START + n) for n in range(30)]
+    body = sent(name, digest_message(*many, plain=plain))
+    assert ADAPTERS[name].check(body) == []
+    text = ADAPTERS[name].text(body)
+    assert not set(FORBIDDEN_CHARACTERS) & set(text)
+    assert PASSWORD not in text
+    assert STRANGER not in text
 
 
 @every_type
