@@ -30,7 +30,7 @@ _SUMMARY = re.compile(r"train_runtime")
 _MEGATRON = re.compile(r"\biteration +\d{1,15}/ +\d{1,15} \|")
 _COLUMNS = re.compile(
     r"\s*\d{1,9}/\d{1,9}\s+\d\S{0,12}G\s+"
-    r"(?P<losses>(?:nan|inf|\d[\d.e+-]{0,20})(?:\s+(?:nan|inf|\d[\d.e+-]{0,20})){1,5}) "
+    r"(?P<losses>(?:nan|inf|-?\d[\d.e+-]{0,20})(?:\s+(?:nan|inf|-?\d[\d.e+-]{0,20})){1,5}) "
 )
 """Ultralytics: epoch, memory, then a column for each loss."""
 _BAR = re.compile(r"(\d{1,15}/\d{1,15}) \[")
