@@ -13,6 +13,7 @@ from agent.core.clock import Instant
 from agent.core.facts import Event
 from agent.core.model import Sample
 from agent.core.ports import LogReading, Reading, TreeReading, WantedLog
+from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import Health
 from agent.runtime.wishes import ProcessKey, Wishes, with_held
 
@@ -42,6 +43,7 @@ class Board:
     """A place for the latest values; each method is one short step under the lock."""
 
     def __init__(self) -> None:
+        self.gpus = GpuBoard()
         self._lock = threading.Lock()
         self._samples: dict[str, tuple[Sample, ...]] = {}
         self._logs: dict[str, LogSeen] = {}

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.core.clock import Instant
@@ -22,12 +23,25 @@ class GpusSeen:
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class XidSeen:
+    """How often one Xid came on one GPU so far. `last_at`: UTC milliseconds."""
+
+    pci: str
+    number: int
+    count: int
+    last_at: int
+
+
 class GpuBoard:
     """A place for the latest values; each method is one short step under the lock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen = GpusSeen()
+        self._xids: tuple[XidSeen, ...] = ()
+        self.paused = False
+        """Whether the driver is to be let go of: set by the evaluator, heeded by the source."""
         self._memory: dict[str, deque[tuple[float, MemoryPoint]]] = {}
 
     def publish(self, reading: Reading, looked_at: Instant) -> None:
@@ -43,13 +57,22 @@ class GpuBoard:
     def withdraw(self) -> None:
         """Show nothing: the source is not there any more."""
         with self._lock:
-            self._seen = GpusSeen(version=self._seen.version + 1)
+            if self._seen.driver is not None:
+                self._seen = GpusSeen(version=self._seen.version + 1)
             self._memory.clear()
 
     def latest(self) -> GpusSeen:
         """The latest look; without driver before the first."""
         with self._lock:
             return self._seen
+
+    def show_xids(self, xids: Iterable[XidSeen]) -> None:
+        """Show how often each Xid came."""
+        self._xids = tuple(xids)
+
+    def xids(self) -> tuple[XidSeen, ...]:
+        """Every Xid that is remembered."""
+        return self._xids
 
     def memory(self, uuid: str) -> tuple[MemoryPoint, ...]:
         """The memory use of one GPU over the last ten minutes, oldest first."""
