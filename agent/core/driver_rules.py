@@ -57,7 +57,9 @@ def look(
     driver: GpuDriver, readings: Sequence[GpuReading], node: str, *, expected: int | None = None,
     rules: Mapping[str, GpuRule] = RULES,
 ) -> Iterator[Seen]:
-    """Judge the driver. `expected`: how many GPUs the user says there are."""
+    """Judge the driver, unless it was let go on request. `expected`: how many GPUs the user says there are."""
+    if driver.state is DriverState.PAUSED:
+        return
     judged = {
         "gpu_count": _count(driver, readings, expected),
         "driver_unresponsive": _unresponsive(driver),
@@ -67,8 +69,7 @@ def look(
     for name, (observed, words) in judged.items():
         rule = rules[name]
         told = rule.severity if isinstance(observed, Severity) and rule.severity is not None else observed
-        asked = rule.enabled and driver.state is not DriverState.PAUSED
-        yield Seen(_condition(name, rule, words, node), told if asked else None, rule.keep_ms, rule.for_ms)
+        yield Seen(_condition(name, rule, words, node), told if rule.enabled else None, rule.keep_ms, rule.for_ms)
 
 
 def _count(driver: GpuDriver, readings: Sequence[GpuReading], expected: int | None) -> tuple[Observed, str]:

@@ -104,7 +104,8 @@ def _temperature(view: View, rule: GpuRule) -> Judged:
 
 def _memory_temperature(view: View, rule: GpuRule) -> Judged:
     value = view.reading.memory_temperature
-    own = replace(rule, threshold=view.reading.gpu.memory_limit) if rule.threshold is None else rule
+    limit = view.reading.gpu.memory_limit
+    own = rule if rule.threshold is not None or limit is None else replace(rule, threshold=limit, clear=limit - 2)
     if value is None or own.threshold is None:
         return UNSEEN
     told = f"has memory at {value} °C; the limit is {own.threshold:g}"

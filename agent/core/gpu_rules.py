@@ -31,7 +31,7 @@ RULES: Mapping[str, GpuRule] = {
     "hw_slowdown": GpuRule("GPU clocks are cut by the hardware", for_ms=5 * MINUTE),
     "sw_thermal": GpuRule("GPU clocks are cut because of heat", for_ms=30 * MINUTE),
     "hw_thermal": GpuRule(
-        "GPU clocks are cut by half because of heat", threshold=30 * 60, for_ms=5 * MINUTE, unit="seconds until critical"
+        "GPU clocks are cut by half because of heat", threshold=30 * 60, for_ms=5 * MINUTE, unit="seconds"
     ),
     "power_brake": GpuRule(
         "GPU is held back by the power supply", for_ms=THREE_LOOKS,

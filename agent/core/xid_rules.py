@@ -20,8 +20,7 @@ BURSTS: Mapping[int, int] = {13: 15 * SECOND, 31: 3 * MINUTE}
 """Numbers whose bursts are shorter or longer (NVSentinel's health-events analyzer)."""
 NAME = "xid"
 RULE = GpuRule("", keep_ms=HOUR)
-"""The rule under `[sources.gpu.rules]`. A warning is over when the Xid has not come again for `keep_ms`; what is critical
-needs a reboot or a person."""
+"""A warning is over when the Xid has not come again for `keep_ms`; what is critical needs a reboot or a person."""
 DAY = 24 * HOUR
 OFTEN = 5
 """Critical events within a day after which only NVIDIA's support helps (gpud's threshold)."""
@@ -56,7 +55,7 @@ class XidRecord:
     count: int = 1
     """How often it came in all, each burst once."""
     told_as: str | None = None
-    """The UUID, or without it the address, by which alerts about it are known; it stays while other things are learned."""
+    """The UUID, or without it the address, that alerts about it carry; stays whatever is learned later."""
 
 
 def key(fact: KernelSeen) -> XidKey:

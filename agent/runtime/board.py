@@ -64,6 +64,7 @@ class Board:
 
         `looked_at` is taken before the reading began, so whatever was written before it has been read.
         """
+        self.gpus.publish(source, reading, looked_at)
         with self._lock:
             self._samples[source] = reading.samples
             self._unreadable[source] = reading.unreadable
@@ -77,6 +78,7 @@ class Board:
 
     def withdraw(self, source: str) -> None:
         """Show no samples of a source that is not there any more."""
+        self.gpus.withdraw(source)
         with self._lock:
             self._samples.pop(source, None)
             self._unreadable.pop(source, None)
@@ -128,6 +130,7 @@ class Board:
 
     def dismiss(self, name: str) -> None:
         """Stop keeping a worker's health, samples and unstored events."""
+        self.gpus.withdraw(name)
         with self._lock:
             self._health.pop(name, None)
             self._samples.pop(name, None)

@@ -35,9 +35,7 @@ class Changes:
 
     def __bool__(self) -> bool:
         return self.cursor is not None or any(
-            (
-                self.jobs, self.curves, self.alerts, self.rules, self.xids, self.inserts, self.moves, self.decisions,
-            )  # fmt: skip
+            (self.jobs, self.curves, self.alerts, self.rules, self.xids, self.inserts, self.moves, self.decisions)
         )
 
     def note_rules(self, before: Mapping[str, ConditionState], after: Mapping[str, ConditionState]) -> None:

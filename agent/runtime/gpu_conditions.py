@@ -15,7 +15,7 @@ from agent.core.gpu_policy import NAMES, GpuPolicy
 from agent.core.model import Alert, Severity
 from agent.core.xid_rules import XidKey, XidRecord
 from agent.runtime.changes import XID_PREFIX, Changes
-from agent.runtime.gpu_board import GpuBoard, GpusSeen, XidSeen
+from agent.runtime.gpu_board import GpuBoard, GpusSeen
 from agent.store import meta
 from agent.store.database import Database
 
@@ -115,10 +115,10 @@ class GpuConditions:
                 continue  # the first look at the GPUs will tell which one it is
             if record.number == xids.OFF_THE_BUS and gpu is not None:
                 continue  # the rule `gpu_lost` tells it
-            if record.told_as is None:
-                record = self._xids[name] = replace(record, told_as=xid_rules.identity(record, gpu))
+            known = record if record.told_as else replace(record, told_as=xid_rules.identity(record, gpu))
+            self._xids[name] = known
             seen = xid_rules.look(
-                record, node, now, policy.boot, gpu=gpu, overrides=policy.xids, rule=policy.xid_rule
+                known, node, now, policy.boot, gpu=gpu, overrides=policy.xids, rule=policy.xid_rule
             )
             if seen is not None:
                 yield seen
@@ -134,7 +134,7 @@ class GpuConditions:
         return next((item.gpu for item in self._board.latest().readings if item.gpu.pci == pci), None)
 
     def _show_xids(self) -> None:
-        self._board.show_xids(XidSeen(item.pci, item.number, item.count, item.last_at) for item in self._xids.values())
+        self._board.show_xids(self._xids.values())
 
     def _heed_pause(self) -> None:
         """Learn, once somebody has committed, whether the driver is to be let go of."""
