@@ -23,6 +23,7 @@ from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.presentable import without_secrets
 from agent.core.stall import StallLimits
+from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
@@ -135,6 +136,10 @@ class Evaluator:
         """Whether the mere passing of seconds may turn something: a job that runs, a condition about to change."""
         return bool(self._book.running) or self._conditions.turning
 
+    def take(self, alert: Alert, now: int) -> None:
+        """Take an alert as it was recorded; the next round deals with it."""
+        self._raise(alert, self._changes, now)
+
     def _adopt_settings(self) -> None:
         """Use the settings in force; what was told under earlier ones is not told again."""
         settings = self._current_settings()
@@ -196,6 +201,7 @@ class Evaluator:
             if alert is not None and alert.status is Status.FIRING:
                 self._gpus.resolved(alert, event.at)
                 self._raise(episodes.end(alert, event.at), changes, now)
+            changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
         elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.XID:
             self._gpus.take(fact, event.at)
         else:
@@ -276,6 +282,8 @@ class Evaluator:
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
+            settings = self._settings
+            changes.note(endings.by_alert(alert, self._docket, self._db, settings.recipients, settings.rules))
 
 
 def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:

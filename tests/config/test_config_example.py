@@ -11,6 +11,22 @@ from agent.config.reference import keys, schema_json
 from agent.config.show import rows
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+SECRETS = {
+    "slack-url": "https://hooks.slack.com/services/T0/B0/x",
+    "discord-url": "https://discord.com/api/webhooks/1/x",
+    "mail-password": "s3cret-of-the-mail",
+    "webhook-secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "teams-url": "https://default1.environment.api.powerplatform.com:443/workflows/1/invoke?sig=x",
+    "telegram-token": "123456789:x",
+    "ntfy-url": "https://ntfy.sh/my-topic",
+    "ntfy-token": "tk_x",
+    "feishu-url": "https://open.feishu.cn/open-apis/bot/v2/hook/x",
+    "feishu-secret": "s3cret-of-feishu",
+    "dingtalk-url": "https://oapi.dingtalk.com/robot/send?access_token=x",
+    "dingtalk-secret": "SECx",
+    "wecom-url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x",
+}
+"""What the files of the example hold."""
 SETTING = re.compile(r"^#(?=[A-Za-z\[])", re.MULTILINE)
 
 
@@ -23,10 +39,8 @@ def loaded(text, tmp_path, **environ):
 @pytest.fixture
 def everything(tmp_path):
     """The example with every commented setting in force."""
-    (tmp_path / "slack-url").write_text("https://hooks.slack.com/services/T0/B0/x")
-    (tmp_path / "discord-url").write_text("https://discord.com/api/webhooks/1/x")
-    (tmp_path / "mail-password").write_text("s3cret-of-the-mail")
-    (tmp_path / "webhook-secret").write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+    for name, secret in SECRETS.items():
+        (tmp_path / name).write_text(secret)
     text = SETTING.sub("", EXAMPLE.read_text()).replace("/etc/gpuwarden/", f"{tmp_path}/")
     return loaded(text, tmp_path, HOOK_AUTHORIZATION="Bearer x")
 
