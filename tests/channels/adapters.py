@@ -123,6 +123,11 @@ def _mail_text(content: bytes) -> str:
     return f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}"
 
 
+def _previewed(build: Callable[[str], object], what: object, key: str) -> bytes:
+    """What Apprise is given; test_apprise sees it arrive, a process for each message."""
+    return build("http://127.0.0.1:9").preview(what, key).encode()
+
+
 ADAPTERS: Mapping[str, Adapter] = {
     "console": Adapter(table=lambda _: {"type": "console"}, check=_console_problems),
     "webhook": Adapter(
@@ -192,6 +197,12 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=lambda body: _unlike(_texts(body)),
         secrets=(WECOM_KEY,),
         accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "apprise": Adapter(
+        table=lambda url: {"type": "apprise", "url": f"json://{url.partition('://')[2]}{SECRET_PATH}"},
+        check=lambda given: [] if len(given) <= 32_000 else [f"{len(given)} bytes"],
+        secrets=(SECRET_PATH,),
+        capture=_previewed,
     ),
     "email": Adapter(
         table=lambda url: {
