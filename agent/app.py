@@ -30,11 +30,12 @@ from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN, References
 from agent.core.stall import StallLimits
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
@@ -148,10 +149,10 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
     agent = loaded.settings.agent
     zone = resolve(agent.timezone, environ)
 
-    def compose(alert: Alert, row: Delivery, told: str | None, now: int) -> Message:
+    def compose(alert: Alert, row: Delivery, told: References | None, now: int) -> Message:
         return message.compose(
             alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
-            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, provider_ref=told,
+            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, references=told or NOTHING_KNOWN,
             include_paths=agent.include_paths,
         )  # fmt: skip
 

@@ -18,7 +18,8 @@ from agent.runtime.dispatch import Dispatch
 from agent.runtime.evaluator import TICK, Evaluator, Settings
 from agent.runtime.housekeeping import INTERVAL, Housekeeping
 from agent.runtime.metrics import Metrics
-from agent.runtime.notifier import IDLE, LEASE_MARGIN, Compose, Notifier, Outlet
+from agent.runtime.notifier import IDLE, LEASE_MARGIN, Notifier
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.source_worker import SourceStep
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.worker import Next, Step, Worker

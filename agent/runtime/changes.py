@@ -1,7 +1,7 @@
 """What one round of the evaluator came to, and the single transaction that stores it."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.core.codec import encode
@@ -33,6 +33,10 @@ class Changes:
         return self.cursor is not None or any(
             (self.jobs, self.curves, self.alerts, self.rules, self.inserts, self.moves, self.decisions)
         )
+
+    def note(self, changed: Iterable[Alert]) -> None:
+        """Remember alerts in their new state."""
+        self.alerts |= {alert.id: alert for alert in changed}
 
     def note_rules(self, before: Mapping[str, ConditionState], after: Mapping[str, ConditionState]) -> None:
         """Remember the conditions whose state differs."""

@@ -21,6 +21,7 @@ from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.presentable import without_secrets
 from agent.core.stall import StallLimits
+from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
@@ -194,6 +195,7 @@ class Evaluator:
             alert = self._docket.live.get(fact.alert_id)
             if alert is not None and alert.status is Status.FIRING:
                 self._raise(episodes.end(alert, event.at), changes, now)
+            changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
         else:
             self._turn(self._book.fold(event), changes, now)
 
@@ -269,6 +271,8 @@ class Evaluator:
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
+            settings = self._settings
+            changes.note(endings.by_alert(alert, self._docket, self._db, settings.recipients, settings.rules))
 
 
 def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:
