@@ -180,6 +180,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_telegram_text,
         secrets=(BOT_TOKEN, BOT_TOKEN.partition(":")[2]),
         accepted=Answer(200, body=b'{"ok": true, "result": {"message_id": 42}}'),
+        probe=Answer(200, body=b'{"ok": true, "result": {"id": 1, "username": "gpu_bot"}}'),
     ),
     "ntfy": Adapter(
         table=lambda url: {"type": "ntfy", "url": f"{url}/gpus-t0pic", "token": "tk_ntfys3cret"},
@@ -187,6 +188,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_texts,
         secrets=("tk_ntfys3cret", "gpus-t0pic"),
         accepted=Answer(200, body=b'{"id": "hwQ2YpKdmg", "event": "message"}'),
+        probe=Answer(200, body=b'{"healthy": true}'),
     ),
     "feishu": Adapter(
         table=lambda url: {"type": "feishu", "url": url + FEISHU_PATH, "secret": ROBOT_SECRET},
