@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.model import Delivery
-from agent.core.ports import Source
+from agent.core.ports import Patient, Source
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.conditions import Conditions
@@ -84,7 +84,10 @@ class Parts:
             observe=lambda seconds: self.metrics.looked(source.name, seconds),
             clean=self.clean,
         )  # fmt: skip
-        self._add(Stage.SOURCES, source.name, step, step.close, interval=source.interval, source=True)
+        self._add(
+            Stage.SOURCES, source.name, step, step.close, interval=source.interval, source=True,
+            deadline=source.deadline if isinstance(source, Patient) else None,
+        )  # fmt: skip
 
     def add_evaluator(self, settings: Callable[[], Settings]) -> None:
         """Run the evaluator."""

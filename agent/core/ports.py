@@ -141,6 +141,14 @@ class Consuming(Protocol):
         ...
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """A source that keeps a deadline of its own within each look, and tells itself what did not answer in time."""
+
+    deadline: float
+    """Seconds after which even such a look counts as stuck."""
+
+
 class SendErrorKind(StrEnum):
     """What became of a message that was not accepted; see `SendError`."""
 
