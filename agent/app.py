@@ -31,16 +31,20 @@ from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.core.stall import StallLimits
+from agent.gpus import Gpus, policy_of
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.news import News
-from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
+from agent.sources.gpu.settings import Config as GpuConfig
+from agent.sources.kernel import Config as KernelConfig
+from agent.sources.kernel import KernelSource
 from agent.sources.logs.settings import remarks as log_remarks
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.logs.watcher import LogSource
@@ -54,7 +58,7 @@ if TYPE_CHECKING:
 def schema() -> Schema:
     """The settings classes of sources and channels, for the configuration to be read by."""
     return Schema(
-        sources={"disk": DiskConfig, "logs": LogsConfig},
+        sources={"gpu": GpuConfig, "disk": DiskConfig, "logs": LogsConfig, "kernel": KernelConfig},
         channel_types=channel_types(),
         channel_config=lambda kind: _channel_module(kind).Config,
         may_touch=Reach().file,
@@ -92,6 +96,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,
+        gpu=policy_of(settings.source("gpu", GpuConfig)),
         describe=lambda job: describe(job, loaded),
         stall=lambda job: stall_limits(job, loaded),
     )
@@ -158,7 +163,7 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
             )  # fmt: skip
         return message.compose(
             news.alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
-            uncertain=uncertain, plain=row.plain, provider_ref=news.reference, include_paths=agent.include_paths,
+            uncertain=uncertain, plain=row.plain, references=news.references, include_paths=agent.include_paths,
         )  # fmt: skip
 
     return compose
@@ -185,11 +190,14 @@ def remarks(loaded: Loaded) -> Iterable[tuple[str, str]]:
 def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
+    gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
     always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
         "logs": logs if logs.enabled else None,
+        "gpu": (gpu.interval, gpu.slow_interval) if gpu.enabled else None,
+        "kernel": kernel if kernel.enabled else None,
     }
     return always | {name: settings for name, settings in chosen.items() if settings is not None}
 
@@ -207,6 +215,10 @@ def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable
         return RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval)
     if name.startswith(remote.LOGS):
         return remote.log_source(name, _logs(loaded), board, clock)
+    if name == Gpus.name:
+        return Gpus(loaded.settings.source("gpu", GpuConfig), board.gpus, clock)
+    if name == KernelSource.name:
+        return KernelSource(loaded.settings.source("kernel", KernelConfig))
     if name == "spool":
         return SpoolSource(loaded.spool_dir, ring)
     if name == "exits":

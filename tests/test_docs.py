@@ -81,9 +81,13 @@ def secrets_of(table: object, key: str = "") -> Iterator[tuple[str, str, str]]:
 
 def supply(text: str, folder: Path) -> Supplied:
     environ = {"HOME": str(folder), "CREDENTIALS_DIRECTORY": str(folder)}
-    samples = {"url": "https://hooks.example.com/T0/B0/x", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    samples = {
+        "url": "https://hooks.example.com/T0/B0/x",
+        "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "TELEGRAM_TOKEN": "123456789:x",
+    }
     for key, kind, which in secrets_of(tomllib.loads(text)):
-        value = samples.get(key, "a-secret-for-tests")
+        value = samples.get(which) or samples.get(key, "a-secret-for-tests")
         if kind == "env":
             environ[which] = value
         else:

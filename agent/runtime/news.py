@@ -7,7 +7,8 @@ from typing import NamedTuple
 from agent.core.digest import Digest
 from agent.core.model import Alert, Delivery, Hold, Ledger, NotificationKind, Status
 from agent.core.ports import Receipt
-from agent.store import alerts, digests, ledger
+from agent.core.references import NOTHING_KNOWN, References
+from agent.store import alerts, digests, ledger, references
 
 
 class Member(NamedTuple):
@@ -23,8 +24,8 @@ class News:
 
     row: Delivery
     alert: Alert
-    reference: str | None = None
-    """The provider's id of an earlier message about the same fingerprint."""
+    references: References = NOTHING_KNOWN
+    """What the provider called earlier things."""
     members: tuple[Member, ...] = ()
     """What a digest tells."""
 
@@ -48,13 +49,14 @@ def look(conn: sqlite3.Connection, row: Delivery) -> News:
         told = digests.members(conn, row.id)
         members = tuple(Member(item, alerts.get(conn, item.alert_id) or item.snapshot) for item in told)
         return News(row, row.snapshot, members=members)
-    known = _ledger(conn, row)
-    return News(row, alerts.get(conn, row.alert_id) or row.snapshot, known.provider_ref)
+    known = references.load(conn, row, _ledger(conn, row))
+    return News(row, alerts.get(conn, row.alert_id) or row.snapshot, known)
 
 
 def told(conn: sqlite3.Connection, news: News, receipt: Receipt, now: int) -> None:
     """Note what the channel knows, now that it took the message."""
     row = news.row
+    references.save(conn, row, receipt, now)
     if row.kind is not NotificationKind.DIGEST:
         ledger.save(conn, accepted(_ledger(conn, row), row, now, receipt.ref))
         return
@@ -80,7 +82,7 @@ def accepted(before: Ledger, row: Delivery, now: int, reference: str | None = No
         last_accepted_kind=row.kind,
         last_accepted_severity=row.severity,
         last_fired_at=now if fired else before.last_fired_at,
-        provider_ref=reference or before.provider_ref,
+        provider_ref=reference or (before.provider_ref if before.alert_id == row.alert_id else None),
     )
 
 

@@ -7,13 +7,13 @@ lease is held, so a crash at any instant leads to a repeat with the same id and 
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.message import Message, fallback
 from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind
-from agent.core.ports import Channel, Receipt, SendError, SendErrorKind
+from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.record import WHY
 from agent.core.retry import Settled
 from agent.runtime import news
@@ -21,6 +21,8 @@ from agent.runtime.direct import DirectQueue
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.news import News
+from agent.runtime.outlet import Compose, Outlet
+from agent.runtime.upkeep import Upkeep
 from agent.runtime.worker import Next, attempt
 from agent.store import digests, ledger, outbox
 from agent.store.database import Database
@@ -36,20 +38,6 @@ STORE_RETRY = 1.0
 NOT_DURABLE = "not durable: the state disk is full"
 
 _log = logging.getLogger(__name__)
-
-Compose = Callable[[News, int], Message]
-"""(what is to be told, now) to message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """A channel with what its notifier needs to know of it."""
-
-    name: str
-    type: str
-    channel: Channel
-    timeout: float
-    """Seconds that one send may take."""
 
 
 class Notifier:
@@ -69,6 +57,7 @@ class Notifier:
         self._compose = compose
         self._settled = settled
         self._direct = direct
+        self._upkeep = Upkeep(outlet, compose)
 
     @property
     def _db(self) -> Database:
@@ -84,7 +73,8 @@ class Notifier:
             self._send_directly(urgent)
             return Next(0.0)
         try:
-            return Next(self._send_next(now.wall))
+            reminded = self._upkeep.remind(self._db, now)
+            return Next(min(reminded, self._send_next(now.wall)))
         except StoreError as error:
             event(_log, logging.DEBUG, "the outbox cannot be used", channel=self._outlet.name, reason=str(error))
             return Next(STORE_RETRY)
@@ -98,11 +88,14 @@ class Notifier:
     def _send_next(self, now: int) -> float:
         """Send the next due row; returns the seconds until another is due."""
         due, state = self._db.read(lambda conn: (outbox.next_due(conn, self._outlet.name), self._state(conn)))
-        if due is None:
-            return IDLE
-        ready = max(due, state.paused_until or 0)
+        ready = max(due if due is not None else now, state.paused_until or 0)
         if ready > now:
             return min(IDLE, (ready - now) / SECOND)
+        if not self._upkeep.ask(self._db, state, now, waits=due is not None):
+            self._settled()
+            return 0.0
+        if due is None:
+            return IDLE
         lease = int(self._outlet.timeout * SECOND) + LEASE_MARGIN
         row = self._db.write(lambda conn: outbox.claim(conn, self._outlet.name, self._owner, now, lease))
         if row is not None:

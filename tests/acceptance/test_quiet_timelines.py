@@ -18,7 +18,8 @@ NIGHT = Window("night", 22 * 60, 7 * 60, BERLIN)
 DISK, GPU, DONE, FAILED = (
     AlertType.DISK_WARNING, AlertType.GPU_DEGRADED, AlertType.JOB_COMPLETED, AlertType.JOB_FAILED,
 )  # fmt: skip
-CHAT, PAGER, HOOK = Recipient("ops", "slack"), Recipient("pager", "pagerduty", stateful=True), Recipient("hook", "webhook")
+CHAT, HOOK = Recipient("ops", "slack"), Recipient("hook", "webhook", program=True)
+PAGER = Recipient("pager", "pagerduty", stateful=True)
 ISSUES = Recipient("issues", "jira", stateful=True, quiet_hours=False)
 
 

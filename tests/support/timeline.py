@@ -14,7 +14,7 @@ from agent.core.ports import Reading, Receipt
 from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import Outlet
+from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
 from agent.runtime.source_worker import SourceStep
 from agent.store import alerts, decisions, deliveries, silences
@@ -47,6 +47,7 @@ class Memory:
     sent: list = field(default_factory=list)
     fail: list = field(default_factory=list)
     die_after_next: bool = False
+    receipt: Receipt = field(default_factory=Receipt)
 
     def send(self, message, key):
         error = self.fail.pop(0) if self.fail else None
@@ -56,7 +57,7 @@ class Memory:
         if self.die_after_next:
             self.die_after_next = False
             raise Killed
-        return Receipt()
+        return self.receipt
 
     def preview(self, message, key):
         return f"{key} {message.headline}"
@@ -68,11 +69,11 @@ class Memory:
 class Node(Rehearsal):
     """One agent. `recipients` are its channels; `restart` is what follows a kill -9."""
 
-    def __init__(self, path, clock, *recipients, rules=None, disk=None):
+    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None):
         self.path = path
         self.clock = clock
         self.recipients = recipients or (Recipient("ops", "slack"),)
-        self.channels = {item.name: Memory(clock) for item in self.recipients}
+        self.channels = {item.name: Memory(clock) for item in self.recipients} | (channels or {})
         self.settings = Settings(NODE, self.recipients, rules or Rules(), disk)
         self.compose = compose
         self._told = 0
@@ -148,4 +149,4 @@ class Node(Rehearsal):
                  "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
         if news.members:
             return compose_digest(news.digest, **given)
-        return self.compose(news.alert, news.row.kind, provider_ref=news.reference, **given)
+        return self.compose(news.alert, news.row.kind, references=news.references, **given)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agent.core.policy.coalesce import coalesce
 from agent.core.policy.cooldown import cooldown
 from agent.core.policy.grouping import grouping
 from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verdict
@@ -11,7 +12,7 @@ from agent.core.policy.rate_limit import rate_limit
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
 
-STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown, quiet_hours, grouping, rate_limit)
+STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown, quiet_hours, grouping, rate_limit, coalesce)
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 
 

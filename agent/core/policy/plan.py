@@ -17,7 +17,7 @@ from agent.core.policy import rate_limit, traffic
 from agent.core.policy.bucket import Bucket
 from agent.core.policy.delivery import address, address_digest
 from agent.core.policy.model import PASS, Action, Context, Group, Proposal, Recipient, Verdict
-from agent.core.policy.owed import Owed, owed, repeat_at
+from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 from agent.core.policy.traffic import RowsByChannel
 
@@ -101,9 +101,10 @@ class _Round:
         self._gathered: dict[tuple[Hold, str, str], list[_News]] = {}
 
     def decide(self, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery]) -> None:
-        due = owed(alert, ledger, rows, self._context.rules, self._now, self._context.digests)
-        if alert.status is Status.FIRING:
-            self.plan.wake(repeat_at(alert, ledger, self._context.rules))
+        context, stateful = self._context, recipient.stateful
+        due = owed(alert, ledger, rows, context.rules, self._now, stateful=stateful, digests=context.digests)
+        if alert.status is Status.FIRING and not stateful:
+            self.plan.wake(repeat_at(alert, ledger, context.rules))
         if due is None:
             return
         proposal = Proposal(alert, due.kind, recipient, ledger, due.why, rows[-1] if rows else None)
@@ -226,7 +227,7 @@ class _Round:
 
 def _over_before_told(proposal: Proposal) -> bool:
     """Whether nobody need hear of it any more: not at all, or not where an object would only be opened to be closed."""
-    if proposal.alert.status is not Status.RESOLVED:
+    if not over(proposal.alert, stateful=proposal.recipient.stateful):
         return False
     told = proposal.ledger.open_announced and proposal.ledger.alert_id == proposal.alert.id
     never_opened = proposal.recipient.stateful and proposal.held is not None and not told
