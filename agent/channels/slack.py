@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from agent.channels.shared.base import CommonConfig, SecretText, Tools, links
 from agent.channels.shared.block_kit import render
@@ -18,7 +18,7 @@ from agent.channels.shared.urls import check_url, rebase
 from agent.core.message import Message
 from agent.core.model import Json
 from agent.core.ports import Receipt, SendErrorKind
-from agent.core.redact import Redactor
+from agent.core.redact import Redactor, Secret
 
 _REJECTED = (SendErrorKind.REJECTED, "client_error")
 _FORBIDDEN = (SendErrorKind.MISCONFIGURED, "auth_error")
@@ -52,15 +52,20 @@ class Config(CommonConfig):
     channel: str | None = Field(default=None, min_length=1)
     """The id of a channel, or its name."""
 
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: Secret | None, info: ValidationInfo) -> Secret | None:
+        if url is not None:
+            elsewhere = info.data.get("base_url") is not None
+            check_url(url.reveal(), allow_insecure=elsewhere or info.data.get("allow_insecure", False))
+        return url
+
     @model_validator(mode="after")
     def _one_way(self) -> "Config":
         webhook, bot = self.url is not None, self.token is not None and self.channel is not None
         half = (self.token is None) != (self.channel is None)
         if half or webhook == bot:
-            raise ValueError("found neither or parts of both, expected url alone, or token and channel")
-        if self.url is not None:
-            elsewhere = self.base_url is not None
-            check_url(self.url.reveal(), allow_insecure=elsewhere or self.allow_insecure)
+            raise ValueError("found neither, both or half of them, expected url, or token and channel")
         return self
 
     @property

@@ -156,5 +156,5 @@ def test_the_silent_test_names_the_bot(slack):
      {"url": "https://hooks.slack.com/x", "channel": "C1"}],
 )  # fmt: skip
 def test_one_way_into_slack_is_configured(table):
-    with pytest.raises(ValueError, match="expected url alone, or token and channel"):
+    with pytest.raises(ValueError, match="expected url, or token and channel"):
         channel({"type": "slack", **table})
