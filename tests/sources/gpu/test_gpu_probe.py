@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from agent.core.gpu import GpuProcess
+from agent.sources import proc
 from agent.sources.gpu import device
 from tests.support import nvml
 from tests.support.nvml import GIB, SIGNED, UNSIGNED
@@ -145,7 +146,7 @@ def test_processes_are_named_and_the_dead_are_known(drivers, watches):
     mine, gone = seen.processes
     assert (mine.pid, mine.memory, mine.dead) == (os.getpid(), 3 * GIB, False)
     assert mine.name.startswith(("python", "pytest"))
-    on_the_host = os.stat("/proc/self/ns/pid").st_ino == device.FIRST_NAMESPACE
+    on_the_host = proc.pid_namespace() == device.FIRST_NAMESPACE
     assert gone == GpuProcess(dead.pid, GIB, None, dead=on_the_host)
 
 
@@ -174,7 +175,6 @@ def test_the_child_stays_small(drivers, watches):
     watch = watches(drivers(8))
     for _ in range(3):
         watch.look(after=60)
-    with open(f"/proc/{watch.child.pid}/status", encoding="utf-8") as status:
-        resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    (resident, _) = proc.status(watch.child.pid)["VmRSS"]
 
-    assert resident <= 20 * 1024
+    assert int(resident) <= 20 * 1024
