@@ -9,7 +9,7 @@ from functools import partial
 from html import unescape
 
 from agent.channels.webhook import MOST_BYTES
-from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
+from tests.channels.schemas import alertmanager, dingtalk, feishu, ntfy, teams, telegram, wecom
 from tests.channels.schemas import pagerduty as pagerduty_schema
 from tests.channels.schemas.base import faults
 from tests.support import discord, pagerduty, slack, slack_workspace, smtp
@@ -240,6 +240,14 @@ ADAPTERS: Mapping[str, Adapter] = {
         check=lambda given: [] if len(given) <= 32_000 else [f"{len(given)} bytes"],
         secrets=(SECRET_PATH,),
         capture=_previewed,
+    ),
+    "alertmanager": Adapter(
+        table=lambda url: {"type": "alertmanager", "urls": [url], "bearer_token": "am-b3arer-s3cret"},
+        check=partial(faults, alertmanager.Alerts),
+        text=_texts,
+        secrets=("am-b3arer-s3cret",),
+        accepted=Answer(200),
+        probe=Answer(200, body=b"{}"),
     ),
     "email": Adapter(
         table=lambda url: {

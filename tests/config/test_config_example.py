@@ -17,6 +17,8 @@ SECRETS = {
     "mail-password": "s3cret-of-the-mail",
     "webhook-secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     "slack-token": "xoxb-1",
+    "alertmanager-password": "pw-of-alertmanager",
+    "alertmanager-token": "token-of-alertmanager",
     "pagerduty-key": "0123456789abcdef0123456789abcdef",
     "teams-url": "https://default1.environment.api.powerplatform.com:443/workflows/1/invoke?sig=x",
     "telegram-token": "123456789:x",
