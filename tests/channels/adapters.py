@@ -9,10 +9,12 @@ from functools import partial
 from html import unescape
 
 from agent.channels.webhook import MOST_BYTES
+from agent.core.ports import SendErrorKind
 from tests.channels.schemas import alertmanager, dingtalk, feishu, ntfy, teams, telegram, wecom
+from tests.channels.schemas import jira as jira_schema
 from tests.channels.schemas import pagerduty as pagerduty_schema
 from tests.channels.schemas.base import faults
-from tests.support import discord, pagerduty, slack, slack_workspace, smtp
+from tests.support import discord, jira, pagerduty, slack, slack_workspace, smtp
 from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
@@ -248,6 +250,19 @@ ADAPTERS: Mapping[str, Adapter] = {
         secrets=("am-b3arer-s3cret",),
         accepted=Answer(200),
         probe=Answer(200, body=b"{}"),
+    ),
+    "jira": Adapter(
+        table=lambda url: {
+            "type": "jira", "url": url, "email": jira.EMAIL, "token": jira.TOKEN, "project": "OPS",
+        },
+        check=partial(faults, jira_schema.Carrying),
+        text=_texts,
+        secrets=(jira.TOKEN,),
+        accepted=Answer(201),
+        statuses={400: SendErrorKind.MISCONFIGURED},
+        serve=jira.JiraStandIn,
+        carries=lambda request: request.path.endswith(("/issue", "/comment")),
+        probe=Answer(200, body=b'{"displayName": "GPU agent", "issueTypes": [{"name": "Task"}]}'),
     ),
     "email": Adapter(
         table=lambda url: {
