@@ -21,7 +21,7 @@ from tests.support.stored import disk_alert, given_up, told
 
 SECTIONS = {
     "running", "node", "version", "started_at", "uptime_seconds", "jobs", "alerts", "channels", "silences", "disks",
-    "sources", "logs", "store",
+    "quiet_hours", "sources", "logs", "store",
 }  # fmt: skip
 
 
