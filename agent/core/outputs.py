@@ -7,6 +7,7 @@ from agent.core.log_names import COMPRESSED
 
 _PIPE = re.compile(r"pipe:\[(\d+)\]")
 _TERMINAL = re.compile(r"/dev/(?:pts/\d+|tty\w*|console)")
+_DEVICE = re.compile(r"/dev/(?!shm/)|/proc/|/sys/")
 _DELETED = " (deleted)"
 _WRITE_A_FILE = "start it with `> train.log 2>&1`, or with `| tee train.log`"
 
@@ -32,11 +33,11 @@ def output(target: str) -> Output:
         return Output(trouble=f"is thrown away (/dev/null): {_WRITE_A_FILE}")
     if _TERMINAL.fullmatch(target):
         return Output(trouble=f"goes to a terminal ({target}), which only its reader sees: {_WRITE_A_FILE}")
-    if target.startswith(("/dev/", "/proc/", "/sys/")) and not target.startswith("/dev/shm/"):
+    if _DEVICE.match(target):
         return Output(trouble=f"goes to {target}, which is no file: {_WRITE_A_FILE}")
     if target.endswith(_DELETED):
         gone = target.removesuffix(_DELETED)
-        return Output(trouble=f"goes to {gone}, which was deleted: what is written there is lost with the program's end")
+        return Output(trouble=f"goes to {gone}, which was deleted: it is lost with the end of the program")
     if target.endswith(COMPRESSED):
         return Output(trouble=f"goes to {target}, which is compressed: {_WRITE_A_FILE}")
     return Output(path=target)

@@ -35,8 +35,13 @@ def boot_id() -> str:
 
 def pid_namespace(pid: int | str = "self") -> int | None:
     """The namespace in which a process's pids count; None where that cannot be told."""
+    return namespace(pid, "pid")
+
+
+def namespace(pid: int | str, kind: str) -> int | None:
+    """A namespace of a process, by its kind: `pid`, `mnt`; None where that cannot be told."""
     try:
-        return Path(f"/proc/{pid}/ns/pid").stat().st_ino
+        return Path(f"/proc/{pid}/ns/{kind}").stat().st_ino
     except OSError:
         return None
 

@@ -20,7 +20,7 @@ def test_files_and_pipes():
         ("/dev/nvidia0", "goes to /dev/nvidia0, which is no file"),
         ("socket:[8]", "goes to a socket, such as that of the journal: let its unit write a file"),
         ("anon_inode:[eventfd]", "goes to anon_inode:[eventfd], which is no file"),
-        ("/data/run.log (deleted)", "goes to /data/run.log, which was deleted: what is written there is lost"),
+        ("/data/run.log (deleted)", "goes to /data/run.log, which was deleted: it is lost with the end"),
         ("/data/run.log.gz", "goes to /data/run.log.gz, which is compressed"),
     ],
 )

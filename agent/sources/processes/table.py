@@ -1,11 +1,11 @@
 """Which processes there are, and what each is: told anew at every look, though only few are looked at closely.
 
 Most of a node's processes neither come nor go nor change between two looks, and are left alone for a minute. A process
-is looked at closely when it is new, twice since it may still become another program, and when its name has changed.
+is looked at closely while it is new, since it may still become another program, and when its name has changed.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 from agent.core.procstat import ProcStat
@@ -14,7 +14,7 @@ from agent.sources import proc
 from agent.sources.processes import close_look
 
 YOUNG = 15.0
-"""Seconds after the first look during which a process is looked at every time: a shell becomes what it starts."""
+"""Seconds after the first look during which a process is looked at closely every time: a shell becomes what it runs."""
 LOOK_EVERY = 60.0
 """Seconds between two looks at one that is older and belongs to no run."""
 
@@ -24,26 +24,27 @@ Name = Callable[[Sequence[str]], str | None]
 
 @dataclass(slots=True)
 class Entry:
-    """One process. `member` is None for threads of the kernel, and for those that were blocked at every look."""
+    """One process. Times are monotonic seconds."""
 
     stat: ProcStat
-    member: Member | None
     first_seen: float
-    due: float
+    member: Member | None = None
+    """None for what is never looked at closely, the kernel's threads and the agent, and while it is blocked."""
     named: str | None = None
     """What the user's pattern for its command line calls it."""
+    due: float = 0.0
 
 
 class Table:
-    """All processes that may be seen, by pid; not the agent itself, nor what it has started."""
+    """All processes that may be seen, by pid. `own`: the agent's pid; it and what it has started are left out."""
 
     def __init__(self, name: Name, own: int | None = None) -> None:
         self.entries: dict[int, Entry] = {}
         self._name = name
         self._own = os.getpid() if own is None else own
 
-    def look(self, now: float, watched: Mapping[int, Member]) -> None:
-        """Look once, `now` in monotonic seconds. `watched`: those that are looked at every time, by pid.
+    def look(self, now: float, watched: Container[int]) -> None:
+        """Look once, `now` in monotonic seconds. `watched`: pids that are looked at every time.
 
         Raises OSError where there is no `/proc`.
         """
@@ -53,12 +54,11 @@ class Table:
         for pid in pids:
             entry = self.entries.get(pid)
             if entry is None or entry.due <= now or pid in watched:
-                self._look_at(pid, entry, now)
+                self._look_at(pid, now)
 
     def members(self) -> dict[int, Member]:
-        """Every process that lives and was looked at closely, without the agent's own."""
-        found = {pid: entry.member for pid, entry in self.entries.items() if entry.member and not entry.stat.ended}
-        return {pid: member for pid, member in found.items() if not self._is_own(pid)}
+        """Every process that lives and was looked at closely."""
+        return {pid: entry.member for pid, entry in self.entries.items() if entry.member and not entry.stat.ended}
 
     def names(self) -> dict[int, str]:
         """What the user's patterns call processes, by pid."""
@@ -69,44 +69,29 @@ class Table:
         entry = self.entries.get(pid)
         return None if entry is None else entry.stat
 
-    def _look_at(self, pid: int, before: Entry | None, now: float) -> None:
-        stat = proc.stat(pid)
+    def _look_at(self, pid: int, now: float) -> None:
+        known, stat = self.entries.pop(pid, None), proc.stat(pid)
         if stat is None:
-            self.entries.pop(pid, None)
             return
-        same = before is not None and before.stat.start_ticks == stat.start_ticks
-        first_seen = before.first_seen if before is not None and same else now
-        young = now - first_seen < YOUNG
-        entry = Entry(stat, None, first_seen, now if young else now + LOOK_EVERY)
-        if before is not None and same:
-            entry.member, entry.named = before.member, before.named
-            renamed = before.stat.name != stat.name
-        if stat.kernel or stat.ended or (before is not None and same and entry.member and not (young or renamed)):
-            entry.member = entry.member and replace(entry.member, parent=stat.parent)
-            self.entries[pid] = entry
-            return
-        self._look_closely(pid, entry)
+        if known is None or known.stat.start_ticks != stat.start_ticks:
+            known = Entry(stat, now)
+        young, renamed = now - known.first_seen < YOUNG, known.stat.name != stat.name
+        known.stat, known.due = stat, now if young else now + LOOK_EVERY
+        if known.member is not None and known.member.parent != stat.parent:
+            known.member = replace(known.member, parent=stat.parent)
+        self.entries[pid] = known
+        never = stat.kernel or stat.ended or self._own in (pid, stat.parent)
+        if not never and (young or renamed or known.member is None):
+            self._look_closely(pid, known)
 
     def _look_closely(self, pid: int, entry: Entry) -> None:
-        """Find out what it runs, unless it is blocked: then at the next look."""
+        """Find out what it runs; unless it is blocked, which is tried again at the next look."""
         if entry.stat.blocked:
             entry.due = 0.0
-        else:
-            try:
-                close = close_look.look(pid, entry.stat)
-            except close_look.Gone:
-                self.entries.pop(pid, None)
-                return
-            entry.member, entry.named = close.member, self._name(close.words)
-        self.entries[pid] = entry
-
-    def _is_own(self, pid: int) -> bool:
-        """Whether it is the agent, or below it."""
-        for _ in range(64):
-            if pid == self._own:
-                return True
-            entry = self.entries.get(pid)
-            if entry is None:
-                return False
-            pid = entry.stat.parent
-        return False
+            return
+        try:
+            close = close_look.look(pid, entry.stat)
+        except close_look.Gone:
+            del self.entries[pid]
+            return
+        entry.member, entry.named = close.member, self._name(close.words)
