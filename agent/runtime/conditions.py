@@ -46,6 +46,11 @@ class Conditions:
             key.removeprefix(RULE_PREFIX): decode(ConditionState, value) for key, value in stored.items()
         }
 
+    @property
+    def turning(self) -> bool:
+        """Whether a condition is about to fire or to end, once it has held for long enough."""
+        return any(state.phase in (Phase.PENDING, Phase.CLEARING) for state in self.states.values())
+
     def step(
         self, now: Instant, node: str, recipients: Sequence[Recipient], disk: DiskLimits | None,
         others: Sequence[Seen] = (),

@@ -45,6 +45,11 @@ class Dispatch:
         self._due_at = 0
 
     @property
+    def due_at(self) -> int:
+        """When something falls due by itself, UTC milliseconds."""
+        return self._due_at
+
+    @property
     def room(self) -> bool:
         """Whether more may be decided that cannot be stored at present."""
         return len(self._unsaved.inserts) < UNSAVED_LIMIT

@@ -121,6 +121,16 @@ class Evaluator:
         self._board.beat(now)
         return Next(0.0 if more else TICK)
 
+    @property
+    def due_at(self) -> int:
+        """When policy wants its next round (UTC milliseconds), should nothing happen before."""
+        return self._dispatch.due_at
+
+    @property
+    def in_the_balance(self) -> bool:
+        """Whether the mere passing of seconds may turn something: a job that runs, a condition about to change."""
+        return bool(self._book.running) or self._conditions.turning
+
     def _adopt_settings(self) -> None:
         """Use the settings in force; what was told under earlier ones is not told again."""
         settings = self._current_settings()

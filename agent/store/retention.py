@@ -19,6 +19,7 @@ def retain(conn: sqlite3.Connection, now: int, retention_ms: int, max_rows: int,
         _alerts(conn, cutoff, max_rows, batch)
         + _events(conn, cutoff, max_rows, batch)
         + _jobs(conn, cutoff, max_rows, batch)
+        + conn.execute("DELETE FROM gpu_hour WHERE hour < ?", (cutoff,)).rowcount
         + conn.execute("DELETE FROM silence WHERE ends_at < ?", (cutoff,)).rowcount
     )
 

@@ -10,11 +10,20 @@ from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
 APPLICATION_ID = 0x47505557
 """`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+
+def _keep_gpu_hours(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE gpu_hour (hour INTEGER NOT NULL, gpu TEXT NOT NULL, job_id TEXT NOT NULL, seen REAL NOT NULL, "
+        "held REAL NOT NULL, measured REAL NOT NULL, busy REAL NOT NULL, idle REAL NOT NULL, energy REAL, "
+        "memory_peak INTEGER, PRIMARY KEY (hour, gpu, job_id)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: _keep_gpu_hours}
 """By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
 
 OLDEST_SQLITE = (3, 34, 0)

@@ -45,6 +45,21 @@ CREATE TABLE job_curve (
     points  TEXT NOT NULL
 );
 
+-- What each GPU did in each hour, in seconds, joules and bytes: in all (no job), and for each job that held it.
+CREATE TABLE gpu_hour (
+    hour        INTEGER NOT NULL,
+    gpu         TEXT NOT NULL,
+    job_id      TEXT NOT NULL,
+    seen        REAL NOT NULL,
+    held        REAL NOT NULL,
+    measured    REAL NOT NULL,
+    busy        REAL NOT NULL,
+    idle        REAL NOT NULL,
+    energy      REAL,
+    memory_peak INTEGER,
+    PRIMARY KEY (hour, gpu, job_id)
+) WITHOUT ROWID;
+
 -- Episodes of conditions (firing, resolved) and one-shot events.
 CREATE TABLE alert (
     id          TEXT PRIMARY KEY,

@@ -178,7 +178,7 @@ def test_a_file_without_owner_but_with_tables_is_foreign(path):
 def test_a_newer_schema_is_refused_with_both_versions(db, path):
     db.close()
     _rewrite(path, "PRAGMA user_version = 9")
-    with pytest.raises(NewerSchema, match=r"gpuwarden\.db has schema 9; this version knows schemas up to 1"):
+    with pytest.raises(NewerSchema, match=r"gpuwarden\.db has schema 9; this version knows schemas up to 2"):
         Database.open(path, create=True)
 
 
@@ -223,10 +223,24 @@ def _rebuild_jobs(conn):
 
 @pytest.fixture
 def old(conn):
-    """A store with one job and one key of it."""
+    """A store of the first version with one job and one key of it."""
+    conn.execute("PRAGMA user_version = 1")
     conn.execute("INSERT INTO job (id, attempt, state, started_at, body) VALUES ('j', 1, 'running', 5, '{}')")
     conn.execute("INSERT INTO job_key (key, job_id) VALUES ('k', 'j')")
     return conn
+
+
+def test_a_store_of_the_first_version_becomes_what_a_new_one_is(conn, path, tmp_path):
+    def shape(connection):
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in sorted(tables)}
+
+    new = shape(conn)
+    conn.execute("DROP TABLE gpu_hour")
+    conn.execute("PRAGMA user_version = 1")
+    schema.prepare(conn, path)
+
+    assert shape(conn) == new
 
 
 def test_migrations_run_in_order_up_to_the_target(old, path):

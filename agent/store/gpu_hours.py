@@ -1,0 +1,48 @@
+"""What the GPUs did in each hour, and for which job: written by the evaluator, read by the reports."""
+
+import sqlite3
+from collections.abc import Mapping
+
+from agent.core.gpu_usage import WHOLE, Usage, UsageKey
+
+
+def save(conn: sqlite3.Connection, rows: Mapping[UsageKey, Usage]) -> None:
+    """Store rows in place of what they were before."""
+    conn.executemany(
+        "INSERT OR REPLACE INTO gpu_hour (hour, gpu, job_id, seen, held, measured, busy, idle, energy, memory_peak) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*key, *_values(usage)) for key, usage in rows.items()],
+    )
+
+
+def of_hour(conn: sqlite3.Connection, hour: int) -> dict[UsageKey, Usage]:
+    """All rows of the hour that begins at `hour` (UTC milliseconds)."""
+    found = conn.execute(
+        "SELECT hour, gpu, job_id, seen, held, measured, busy, idle, energy, memory_peak FROM gpu_hour WHERE hour = ?",
+        (hour,),
+    )
+    return {UsageKey(*row[:3]): Usage(*row[3:]) for row in found}
+
+
+def by_job(conn: sqlite3.Connection, since: int, until: int) -> dict[str, Usage]:
+    """What each job did with its GPUs, over the hours that begin in the period (UTC milliseconds, `until` excluded)."""
+    found = conn.execute(
+        "SELECT job_id, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "
+        "FROM gpu_hour WHERE hour >= ? AND hour < ? AND job_id <> ? GROUP BY job_id",
+        (since, until, WHOLE),
+    )
+    return {job: Usage(*sums) for job, *sums in found}
+
+
+def by_gpu(conn: sqlite3.Connection, since: int, until: int) -> dict[str, Usage]:
+    """What each GPU of the node did over the same hours, by UUID; their sum is the node's."""
+    found = conn.execute(
+        "SELECT gpu, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "
+        "FROM gpu_hour WHERE hour >= ? AND hour < ? AND job_id = ? GROUP BY gpu",
+        (since, until, WHOLE),
+    )
+    return {gpu: Usage(*sums) for gpu, *sums in found}
+
+
+def _values(usage: Usage) -> tuple[float | None, ...]:
+    return usage.seen, usage.held, usage.measured, usage.busy, usage.idle, usage.energy, usage.memory_peak
