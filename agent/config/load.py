@@ -196,7 +196,7 @@ def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[s
     globs: list[tuple[KeyPath, str]] = [
         (("sources", "logs", "paths", index), path) for index, path in enumerate(getattr(logs, "paths", ()))
     ]
-    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job)]
+    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job) if job.log]
     for key, path in globs:
         place = Path(path).expanduser()
         if may_touch(str(place)) and place.is_dir():

@@ -33,15 +33,15 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+def is_there() -> bool:
+    """Whether there is a Linux `/proc`."""
+    return Path("/proc/self/stat").exists()
+
+
 def pid_namespace(pid: int | str = "self") -> int | None:
     """The namespace in which a process's pids count; None where that cannot be told."""
-    return namespace(pid, "pid")
-
-
-def namespace(pid: int | str, kind: str) -> int | None:
-    """A namespace of a process, by its kind: `pid`, `mnt`; None where that cannot be told."""
     try:
-        return Path(f"/proc/{pid}/ns/{kind}").stat().st_ino
+        return Path(f"/proc/{pid}/ns/pid").stat().st_ino
     except OSError:
         return None
 

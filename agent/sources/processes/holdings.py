@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.sources import proc
 from agent.sources.processes import open_files
 from agent.sources.processes.open_files import FileInfo, Links
 
@@ -25,7 +24,6 @@ class _Held:
     asked: float
     links: Links | None
     infos: dict[int, tuple[str, FileInfo | None]] = field(default_factory=dict)
-    contained: bool | None = None
 
 
 class Holdings:
@@ -33,13 +31,12 @@ class Holdings:
 
     def __init__(self) -> None:
         self._held: dict[Pid, _Held] = {}
-        self._now = 0.0
+        self.now = 0.0
         self._gpus = False
-        self._mounts = proc.namespace("self", "mnt")
 
     def begin(self, now: float, living: Iterable[Pid]) -> None:
         """Begin a look, at `now` monotonic seconds; those that do not live any more are forgotten."""
-        self._now = now
+        self.now = now
         self._gpus = any(Path(device).exists() for device in DEVICES)
         kept = set(living)
         self._held = {pid: held for pid, held in self._held.items() if pid in kept}
@@ -48,9 +45,9 @@ class Holdings:
         """What its descriptors lead to; None where that may not be seen."""
         held = self._held.get(pid)
         if held is None:
-            held = self._held[pid] = _Held(self._now, self._now, open_files.links(pid[0]))
-        elif held.asked < self._now and (self._now - held.first < YOUNG or self._now - held.asked >= ASK_EVERY):
-            held.asked, held.links = self._now, open_files.links(pid[0])
+            held = self._held[pid] = _Held(self.now, self.now, open_files.links(pid[0]))
+        elif held.asked < self.now and (self.now - held.first < YOUNG or self.now - held.asked >= ASK_EVERY):
+            held.asked, held.links = self.now, open_files.links(pid[0])
         return held.links
 
     def info(self, pid: Pid, number: int) -> FileInfo | None:
@@ -60,14 +57,6 @@ class Holdings:
         if infos.get(number, ("", None))[0] != target:
             infos[number] = target, open_files.info(pid[0], number)
         return infos[number][1] if number in infos else None
-
-    def contained(self, pid: Pid) -> bool:
-        """Whether it has mounts of its own, so that a path leads elsewhere for it."""
-        self.links(pid)
-        held = self._held[pid]
-        if held.contained is None:
-            held.contained = proc.namespace(pid[0], "mnt") not in (None, self._mounts)
-        return held.contained
 
     def holds_gpu(self, pid: Pid, *, may_draw: bool) -> bool:
         """Whether it holds a GPU for computing. `may_draw`: it may be a program that draws."""

@@ -26,9 +26,10 @@ class Scene:
     known: Collection[Pid]
 
     def asides(self) -> Iterator[TreeReading]:
-        """Programs that look like training, or hold a GPU, and are something else; the topmost of each."""
+        """Programs that look like training, or hold a GPU, and are something else; the topmost of each kind."""
         for member in self.members.values():
-            if _is_aside(member) and not any(map(_is_aside, above(member, self.members))):
+            why = {item.program.why for item in above(member, self.members)}
+            if _is_aside(member) and member.program.why not in why:
                 yield TreeReading(member.pid, member.program.name, False, f"is {member.program.why}", uid=member.uid)
 
 

@@ -13,6 +13,7 @@ from agent.core.processes import LOGS_AT_MOST
 from agent.core.programs import Kind
 from agent.core.trees import Member, Tree
 from agent.sources.processes.holdings import Holdings, Pid
+from agent.sources.processes.mount_tables import MountTables
 from agent.sources.processes.open_files import STDERR, STDOUT
 from agent.sources.processes.table import Table
 
@@ -22,7 +23,7 @@ _FILTERS_AT_MOST = 4
 _READERS_AT_MOST = 64
 """Processes among which the reader of a pipe is looked for."""
 _UNSEEN = "its open files may not be seen: run the agent as root, or as the user who trains"
-_CONTAINED = "lies in a container, where paths lead elsewhere: write it to a folder that is mounted from this machine"
+_CONTAINED = "in a container, which the agent cannot reach: write it to a folder that is mounted from this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Writing:
     def __init__(self, table: Table, holdings: Holdings) -> None:
         self._table = table
         self._holdings = holdings
+        self._mounts = MountTables()
 
     def of(self, tree: Tree) -> tuple[LogHeld, ...]:
         """Everything that the processes of a run write to, the leader's standard output first; each once."""
@@ -106,12 +108,13 @@ class Writing:
         info = self._holdings.info(writer.pid, number)
         if info is not None and not info.writes:
             return
-        if self._holdings.contained(writer.pid):
-            yield LogHeld(writer.what, trouble=f"{path} {_CONTAINED}", uid=writer.uid)
+        here = path if info is None else self._mounts.path_here(writer.pid[0], info.mount, path, self._holdings.now)
+        if here is None:
+            yield LogHeld(writer.what, trouble=f"goes to {path} {_CONTAINED}", uid=writer.uid)
             return
         shared = writer.beside is not None and (self._holdings.links(writer.beside) or {}).get(number) == path
         fresh = info is not None and not info.appends and not shared
-        yield LogHeld(writer.what, path, 0 if fresh else None, uid=writer.uid)
+        yield LogHeld(writer.what, here, 0 if fresh else None, uid=writer.uid)
 
     def _reader(self, pipe: int, candidates: Iterable[Pid]) -> Pid | None:
         """The process among some that reads a pipe."""
