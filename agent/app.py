@@ -26,15 +26,20 @@ from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN, References
+from agent.gpus import Gpus, policy_of
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
+from agent.sources.gpu.settings import Config as GpuConfig
+from agent.sources.kernel import Config as KernelConfig
+from agent.sources.kernel import KernelSource
 from agent.sources.logs.settings import remarks as log_remarks
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.logs.watcher import LogSource
@@ -51,7 +56,10 @@ if TYPE_CHECKING:
 def schema() -> Schema:
     """The settings classes of sources and channels, for the configuration to be read by."""
     return Schema(
-        sources={"disk": DiskConfig, "logs": LogsConfig, "processes": ProcessesConfig},
+        sources={
+            "gpu": GpuConfig, "disk": DiskConfig, "logs": LogsConfig, "kernel": KernelConfig,
+            "processes": ProcessesConfig,
+        },
         channel_types=channel_types(),
         channel_config=lambda kind: _channel_module(kind).Config,
         may_touch=Reach().file,
@@ -89,6 +97,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,
+        gpu=policy_of(settings.source("gpu", GpuConfig)),
         describe=lambda job: described.complete(job, loaded),
         stall=lambda job: described.stall_limits(job, loaded),
     )
@@ -125,10 +134,10 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
     agent = loaded.settings.agent
     zone = resolve(agent.timezone, environ)
 
-    def compose(alert: Alert, row: Delivery, told: str | None, now: int) -> Message:
+    def compose(alert: Alert, row: Delivery, told: References | None, now: int) -> Message:
         return message.compose(
             alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
-            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, provider_ref=told,
+            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, references=told or NOTHING_KNOWN,
             include_paths=agent.include_paths,
         )  # fmt: skip
 
@@ -156,12 +165,15 @@ def remarks(loaded: Loaded) -> Iterable[tuple[str, str]]:
 def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
+    gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
     always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
         "logs": logs if logs.enabled else None,
         "processes": _processes(loaded),
+        "gpu": (gpu.interval, gpu.slow_interval) if gpu.enabled else None,
+        "kernel": kernel if kernel.enabled else None,
     }
     return always | {name: settings for name, settings in chosen.items() if settings is not None}
 
@@ -174,20 +186,21 @@ def remote_log_settings(loaded: Loaded, board: Board) -> Mapping[str, object]:
 
 def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable[[], None]) -> Source:
     """Build one source. `ring` wakes it."""
-    if name == RemoteDisks.name:
-        disk = loaded.settings.source("disk", DiskConfig)
-        return RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval)
     if name.startswith(remote.LOGS):
         return remote.log_source(name, _logs(loaded), board, clock)
-    if name == "spool":
-        return SpoolSource(loaded.spool_dir, ring)
-    if name == "exits":
-        return ExitSource(board.wanted_processes)
-    if name == "processes":
-        return _process_source(loaded, board)
-    if name == "disk":
-        return DiskSource(loaded.settings.source("disk", DiskConfig), always=[loaded.state_dir])
-    return LogSource(_logs(loaded), wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring)
+    settings, logs = loaded.settings, _logs(loaded)
+    disk = settings.source("disk", DiskConfig)
+    builders: Mapping[str, Callable[[], Source]] = {
+        "spool": lambda: SpoolSource(loaded.spool_dir, ring),
+        "exits": lambda: ExitSource(board.wanted_processes),
+        "disk": lambda: DiskSource(disk, always=[loaded.state_dir]),
+        RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, logs, board), clock, disk.interval),
+        "logs": lambda: LogSource(logs, wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),
+        ProcessSource.name: lambda: _process_source(loaded, board),
+        Gpus.name: lambda: Gpus(settings.source("gpu", GpuConfig), board.gpus, clock),
+        KernelSource.name: lambda: KernelSource(settings.source("kernel", KernelConfig)),
+    }
+    return builders[name]()
 
 
 def _logs(loaded: Loaded) -> LogsConfig:

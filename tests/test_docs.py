@@ -81,9 +81,13 @@ def secrets_of(table: object, key: str = "") -> Iterator[tuple[str, str, str]]:
 
 def supply(text: str, folder: Path) -> Supplied:
     environ = {"HOME": str(folder), "CREDENTIALS_DIRECTORY": str(folder)}
-    samples = {"url": "https://hooks.example.com/T0/B0/x", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    samples = {
+        "url": "https://hooks.example.com/T0/B0/x",
+        "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "TELEGRAM_TOKEN": "123456789:x",
+    }
     for key, kind, which in secrets_of(tomllib.loads(text)):
-        value = samples.get(key, "a-secret-for-tests")
+        value = samples.get(which) or samples.get(key, "a-secret-for-tests")
         if kind == "env":
             environ[which] = value
         else:
@@ -99,6 +103,8 @@ def test_configuration_loads(block: Block, tmp_path: Path) -> None:
     from agent.app import schema
     from agent.config.load import load
 
+    if 'type = "apprise"' in block.text:
+        pytest.importorskip("apprise", reason="the extra is not installed")
     fragment = supply(block.text, tmp_path)
     file = tmp_path / "config.toml"
     file.write_text(fragment.text)
@@ -168,6 +174,7 @@ LANGUAGES = {
     "toml": "loaded as a configuration, here",
     "console": "run, or its options parsed, here",
     "json": "read here",
+    "timeline": "played here",
     "ini": "judged by systemd in tests/real",
     "yaml": "compared with the agent here; judged by promtool in tests/real",
     "python": "run by tests/e2e",
@@ -175,6 +182,19 @@ LANGUAGES = {
     "": "a drawing",
 }
 """Every language of a fenced block, with where it is checked."""
+
+
+@each(blocks("timeline"))
+def test_timelines_come_out_as_they_are_told(block: Block, tmp_path: Path) -> None:
+    before = [other for other in blocks("toml") if other.page == block.page and other.line < block.line]
+    after = [other for other in blocks("text") if other.page == block.page and other.line > block.line]
+    fragment = supply(before[-1].text, tmp_path)
+    for name, text in (("config.toml", fragment.text), ("night.toml", block.text)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+    done = runs("gpuwarden simulate night.toml --config config.toml", {**path, **fragment.environ}, tmp_path)
+    assert (done.stdout, done.stderr) == (after[0].text, "")
 
 
 def test_every_block_is_checked_somewhere() -> None:

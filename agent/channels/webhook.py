@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -19,8 +20,8 @@ from agent.channels.shared.base import SecretText, Tools, UrlConfig
 from agent.channels.shared.exchange import Request, classify_status
 from agent.core.clock import SECOND
 from agent.core.message import Message
-from agent.core.model import Json
-from agent.core.payload import payload
+from agent.core.model import Alert, Json
+from agent.core.payload import digest, payload
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.redact import Secret
 from agent.core.text import cut, tail_lines
@@ -142,7 +143,7 @@ def webhook_id(key: str) -> str:
 def body(message: Message) -> bytes:
     """Write the body, shorter where it would be too large. Raises SendError if even the shortest is."""
     content = b""
-    for shown in _ever_shorter(payload(message.alert, kind=message.kind, reason=message.reason, sent_at=message.at)):
+    for shown in _ever_shorter_digest(message) if message.members else _ever_shorter(_whole(message)):
         text = json.dumps(shown, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         content = text.encode("utf-8", "replace")
         if len(content) <= ADVISED_BYTES:
@@ -150,6 +151,31 @@ def body(message: Message) -> bytes:
     if len(content) > MOST_BYTES:
         raise SendError(SendErrorKind.REJECTED, "the message is larger than 64 KiB", reason="client_error")
     return content
+
+
+def _whole(message: Message) -> dict[str, Json]:
+    return payload(message.alert, kind=message.kind, reason=message.reason, sent_at=message.at)
+
+
+def _ever_shorter_digest(message: Message) -> Iterator[dict[str, Json]]:
+    """Leave out evidence first, then texts, then the last of the alerts, which are counted."""
+
+    def listing(members: Sequence[Alert]) -> dict[str, Json]:
+        left_out = message.left_out + len(message.members) - len(members)
+        return digest(members, left_out, reason=message.reason, sent_at=message.at)
+
+    members = message.members
+    yield listing(members)
+    members = tuple(replace(alert, evidence=(), advice=None) for alert in members)
+    yield listing(members)
+    members = tuple(replace(alert, message="", fields={}, links=(), job=_short(alert.job)) for alert in members)
+    yield listing(members)
+    for count in (10, 5, 1):
+        yield listing(members[:count])
+
+
+def _short(job: Mapping[str, Json] | None) -> Mapping[str, Json] | None:
+    return None if job is None else {key: cut(v, LEAST_TEXT) if isinstance(v, str) else v for key, v in job.items()}
 
 
 def _ever_shorter(full: dict[str, Json]) -> Iterator[dict[str, Json]]:

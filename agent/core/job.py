@@ -7,6 +7,7 @@ from enum import StrEnum
 from agent.core.facts import LogFinding, Progress
 from agent.core.loss_watch import WELL, LossWatch
 from agent.core.pace import Pace
+from agent.core.post_mortem import Autopsy
 
 NOTHING_YET = Progress()
 UNKNOWN_PACE = Pace()
@@ -34,6 +35,8 @@ class Incident:
     told: bool = False
     """Whether an alert about it was raised while the process lived on."""
     opened_epoch: float | None = None
+    autopsy: Autopsy | None = None
+    """What the GPUs showed when an out-of-memory error was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,15 @@ class Rank:
     """Its number over all nodes."""
     local_rank: int | None = None
     exit: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGpu:
+    """A GPU that a job holds: its index is the node's, not the one that the job counts with."""
+
+    index: int
+    uuid: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,8 @@ class Job:
     """What trains, where the launcher tells; the log often knows more."""
     gpus: tuple[str, ...] = ()
     """The GPUs that its environment allows it: numbers or UUIDs."""
+    held: tuple[HeldGpu, ...] = ()
+    """The GPUs of the node that it holds, as last seen."""
 
     @property
     def running(self) -> bool:

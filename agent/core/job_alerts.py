@@ -7,9 +7,10 @@ from agent.core import advice, causes, incidents
 from agent.core.facts import FindingKind, LogFinding
 from agent.core.job import Job, JobState
 from agent.core.jobs import Turn
-from agent.core.model import TYPES, Alert, AlertType, Link, Severity, Status
+from agent.core.model import TYPES, Alert, AlertType, Json, Link, Severity, Status
 from agent.core.payload import job_snapshot
 from agent.core.policy.identity import alert_id, fingerprint
+from agent.core.post_mortem import Autopsy
 
 TYPE_OF_END: Mapping[JobState, AlertType] = {
     JobState.COMPLETED: AlertType.JOB_COMPLETED,
@@ -22,6 +23,9 @@ CAUSE_ALERTS: Mapping[FindingKind, AlertType] = {
     FindingKind.HOST_OOM: AlertType.HOST_OOM,
 }
 """Causes that have an alert type of their own, for channels that take only that."""
+
+EVIDENCE_LINES = 20
+"""Lines of evidence of one alert: a message shows no more."""
 
 CONDITIONS: Mapping[str, AlertType] = {
     FindingKind.STALL: AlertType.TIMEOUT_WARNING,
@@ -87,7 +91,7 @@ def _end_message(job: Job, root: LogFinding | None) -> str:
         sentence += f" at step {step}" + (f" of {total}" if total else "")
     sentence += "."
     if root is not None and job.incident is not None:
-        sentence = f"{sentence} {causes.explained(root, job.incident.findings)}".rstrip()
+        sentence = f"{sentence} {_explained(job, root)}".rstrip()
     return sentence if job.verified else f"{sentence} Unverified: {_doubt(job)}."
 
 
@@ -117,9 +121,24 @@ def _doubt(job: Job) -> str:
 
 
 def _cause_alert(job: Job, root: LogFinding, node: str, at: int) -> Alert:
+    message = f"{job.name} {causes.what(root)}. {_explained(job, root)}".rstrip()
+    error = incidents.exception_line(job.incident) if job.incident is not None else None
+    told = replace(job, error=job.error or error)
+    return _alert(told, CAUSE_ALERTS[root.kind], node, at, message=message, root=root)
+
+
+def _explained(job: Job, root: LogFinding) -> str:
+    """What else there is to say of a cause: from the log, and from what the GPUs showed at that moment."""
+    autopsy = _autopsy(job, root)
+    seen = autopsy.sentences if autopsy is not None else ()
     findings = job.incident.findings if job.incident is not None else ()
-    message = f"{job.name} {causes.what(root)}. {causes.explained(root, findings)}".rstrip()
-    return _alert(job, CAUSE_ALERTS[root.kind], node, at, message=message, root=root)
+    return " ".join((causes.explained(root, findings), *seen)).strip()
+
+
+def _autopsy(job: Job, root: LogFinding | None) -> Autopsy | None:
+    """What the GPUs showed, if that is what the job died of."""
+    hit = root is not None and root.kind is FindingKind.GPU_OOM and job.incident is not None
+    return job.incident.autopsy if hit and job.incident is not None else None
 
 
 def _survived(job: Job, node: str, now: int) -> Alert:
@@ -139,6 +158,7 @@ def _alert(
         identity |= {"run_attempt": str(job.attempt), "new_state": str(job.state)}
     mark = fingerprint(alert_type, identity)
     traits = TYPES[alert_type]
+    autopsy = _autopsy(job, root)
     return Alert(
         id=alert_id(at, mark, job.id),
         type=alert_type,
@@ -150,7 +170,8 @@ def _alert(
         starts_at=_starts_at(at, root),
         labels={"node": node, "job": job.id, "job_name": job.name},
         job=job_snapshot(job, at),
-        evidence=incidents.evidence(job.incident) if root is not None and job.incident is not None else (),
+        gpu=_gpu(autopsy),
+        evidence=_evidence(job, root, autopsy),
         advice=_advice(job, root),
         links=(Link("View details", job.link.replace("{job_id}", job.id)),) if job.link else (),
         job_id=job.id,
@@ -162,7 +183,23 @@ def _starts_at(at: int, root: LogFinding | None) -> int:
     return min(at, root.written_at) if root is not None and root.written_at is not None else at
 
 
+def _evidence(job: Job, root: LogFinding | None, autopsy: Autopsy | None) -> tuple[str, ...]:
+    """The most telling lines of the log, and below them who held the GPU's memory."""
+    if root is None or job.incident is None:
+        return ()
+    chart = autopsy.chart if autopsy is not None else ()
+    return (*incidents.evidence(job.incident, EVIDENCE_LINES - len(chart)), *chart)
+
+
+def _gpu(autopsy: Autopsy | None) -> Mapping[str, Json] | None:
+    gpu = autopsy.gpu if autopsy is not None else None
+    return None if gpu is None else {"index": gpu.index, "uuid": gpu.uuid, "name": gpu.name}
+
+
 def _advice(job: Job, root: LogFinding | None) -> str | None:
+    autopsy = _autopsy(job, root)
+    if autopsy is not None and autopsy.advice is not None:
+        return autopsy.advice
     if root is not None:
         return advice.for_cause(root)
     return advice.for_exit(job.exit.signal) if job.exit is not None and job.state is JobState.FAILED else None

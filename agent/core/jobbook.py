@@ -11,9 +11,10 @@ from pathlib import PurePath
 from agent.core import incidents, jobs, processes
 from agent.core.clock import MINUTE
 from agent.core.facts import Event, FindingKind, LogFinding, ProcessEnded, ProcessStarted, TrainingSeen
-from agent.core.job import Exit, Job, JobState
+from agent.core.job import Exit, HeldGpu, Job, JobState
 from agent.core.job_logs import LogState, read_since_exit, renamed, states_of, telling
 from agent.core.jobs import Turn
+from agent.core.post_mortem import Autopsy
 from agent.core.sightings import TreeSeen
 
 JOIN_WITHIN = MINUTE
@@ -24,6 +25,8 @@ TELLING = frozenset({FindingKind.GPU_OOM, FindingKind.NAN_LOSS, FindingKind.STAL
 Turned = tuple[Job, Turn | None]
 Described = Callable[[Job], Job]
 """Completes a new job from the user's `[[jobs.job]]` tables."""
+Examined = Callable[[Job, LogFinding, int], Autopsy | None]
+"""Looks at what the GPUs show when a job's out-of-memory error is read; the moment is in UTC milliseconds."""
 
 
 class JobBook:
@@ -31,7 +34,7 @@ class JobBook:
 
     def __init__(
         self, running: Iterable[Job], describe: Described = lambda job: job, ended: Iterable[Job] = (),
-        watched_from: int = 0,
+        watched_from: int = 0, examine: Examined = lambda *_: None,
     ) -> None:
         """`ended`: the jobs that ended lately, whose logs may still have something to say.
 
@@ -45,6 +48,7 @@ class JobBook:
         for job in ended:
             self._note_ended(job)
         self._describe = describe
+        self._examine = examine
         self._watched_from = watched_from
 
     def fold(self, event: Event) -> list[Turned]:
@@ -143,7 +147,7 @@ class JobBook:
         job = (self._of(writer) if writer else None) or self._by_log(fact.path) or self._by_file(fact.file)
         if job is not None:
             joined = self._join(job, writer) if writer and job.process is None and _fits(job, writer) else []
-            return [*joined, *self._keep(_observed(self.running[job.id], fact, event))]
+            return [*joined, *self._keep(self._seen_in(self.running[job.id], fact, event))]
         if not self._begins_run(fact) or (writer is not None and self._has_ended(writer)):
             return []
         self._ended_files.discard(fact.file)
@@ -151,7 +155,23 @@ class JobBook:
             begun = processes.begin(writer)
         else:
             begun = jobs.begin_by_log(fact, event.at, PurePath(fact.path).stem)
-        return self._keep(_observed(self._describe(begun), fact, event), Turn.STARTED)
+        return self._keep(self._seen_in(self._describe(begun), fact, event), Turn.STARTED)
+
+    def _seen_in(self, job: Job, fact: TrainingSeen | LogFinding, event: Event) -> Job:
+        """Fold in what a log says; of an out-of-memory error, with what the GPUs show before they forget it."""
+        after = _observed(job, fact, event)
+        incident = after.incident
+        if not isinstance(fact, LogFinding) or fact.kind is not FindingKind.GPU_OOM or not incidents.opens(fact):
+            return after
+        if incident is None or incident.autopsy is not None:
+            return after
+        return replace(after, incident=replace(incident, autopsy=self._examine(after, fact, event.at)))
+
+    def hold(self, gpus: Mapping[str, tuple[HeldGpu, ...]]) -> list[Turned]:
+        """Note the GPUs that jobs hold, by the jobs' ids; only changed jobs are returned."""
+        pairs = ((self.running.get(job_id), held) for job_id, held in gpus.items())
+        changed = [replace(job, held=held) for job, held in pairs if job and job.exit is None and job.held != held]
+        return [item for job in changed for item in self._keep(job)]
 
     def _begins_run(self, fact: TrainingSeen | LogFinding) -> bool:
         """Whether the fact tells of a run that no job stands for. What trails an ended run is about that run."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 
 from agent.core.clock import MINUTE, SECOND
+from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN, References
 from agent.core.text import cut, duration, loss, size, steps, tail_lines
 
 LATE = 5 * MINUTE
@@ -44,8 +46,12 @@ class Message:
     """When it was sent, UTC milliseconds."""
     plain: bool = False
     """Asked for the short fallback: no markup, truncated."""
-    provider_ref: str | None = None
-    """The provider's id of an earlier message about the same fingerprint."""
+    references: References = NOTHING_KNOWN
+    """What the provider called earlier things that this message may go on from."""
+    members: tuple[Alert, ...] = ()
+    """What a digest tells of, the most telling first, for programs; its lines for people are the evidence."""
+    left_out: int = 0
+    """How many more a digest is about."""
 
     @property
     def headline(self) -> str:
@@ -55,7 +61,7 @@ class Message:
 
 def compose(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, redactor: Redactor,
-    clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, provider_ref: str | None = None,
+    clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, references: References = NOTHING_KNOWN,
     include_paths: bool = False,
 ) -> Message:  # fmt: skip
     """Say what `alert` has to say at `now` (UTC milliseconds); times of day are told in `clock_zone`.
@@ -63,7 +69,7 @@ def compose(
     `uncertain`: an earlier attempt may have arrived, so the text says that it may repeat. The message's `alert` is
     the presentable form, so that a channel may show any part of it.
     """
-    shown = presentable(alert, redactor, include_paths=include_paths)
+    shown = presentable(_as_told(alert, kind), redactor, include_paths=include_paths)
     lines, limit = (PLAIN_LINES, PLAIN_LIMIT) if plain else (EVIDENCE_LINES, EVIDENCE_LIMIT)
     evidence = tail_lines(shown.evidence, limit, most=lines)
     shown = replace(shown, evidence=evidence, labels={"node": node, **shown.labels})
@@ -73,7 +79,7 @@ def compose(
         reason=reason,
         severity=shown.severity,
         status=shown.status,
-        emoji=_emoji(shown),
+        emoji=emoji_of(shown),
         title=f"Resolved: {shown.title}" if shown.status is Status.RESOLVED else shown.title,
         body=" ".join(_sentences(shown, kind, now, clock_zone)),
         facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in _facts(shown, node) if value),
@@ -83,15 +89,16 @@ def compose(
         footer=_footer(shown, kind, node, uncertain=uncertain),
         at=now,
         plain=plain,
-        provider_ref=provider_ref,
+        references=references,
     )
 
 
 def fallback(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, uncertain: bool = False,
-    provider_ref: str | None = None,
+    references: References = NOTHING_KNOWN,
 ) -> Message:  # fmt: skip
     """Say the least, for when `compose` fails on odd data: it reads nothing that could be odd."""
+    alert = _as_told(alert, kind)
     headline = TYPES[alert.type].headline
     bare = Alert(
         alert.id, alert.type, alert.fingerprint, alert.status, alert.severity, headline, "", alert.starts_at,
@@ -103,7 +110,7 @@ def fallback(
         reason=reason,
         severity=alert.severity,
         status=alert.status,
-        emoji=_emoji(bare),
+        emoji=emoji_of(bare),
         title=f"Resolved: {headline}" if alert.status is Status.RESOLVED else headline,
         body=f"The details could not be put into words: see `gpuwarden explain {alert.id}`.",
         facts=(("Node", node),),
@@ -113,11 +120,18 @@ def fallback(
         footer=_footer(bare, kind, node, uncertain=uncertain),
         at=now,
         plain=True,
-        provider_ref=provider_ref,
+        references=references,
     )
 
 
-def _emoji(alert: Alert) -> str:
+def _as_told(alert: Alert, kind: NotificationKind) -> Alert:
+    """A one-shot alert that a channel holds open is over for that channel once it is told so."""
+    over = kind is NotificationKind.RESOLVED and alert.status is Status.EVENT
+    return replace(alert, status=Status.RESOLVED) if over else alert
+
+
+def emoji_of(alert: Alert) -> str:
+    """The sign that stands before the alert's title."""
     if alert.status is Status.RESOLVED:
         return "✅"
     if alert.type is AlertType.JOB_COMPLETED and alert.severity > Severity.INFO:
@@ -140,11 +154,11 @@ def _sentences(alert: Alert, kind: NotificationKind, now: int, zone: tzinfo) -> 
 
 def _timing(alert: Alert, kind: NotificationKind, now: int, zone: tzinfo) -> Iterator[str]:
     """Say when it happened, where the moment of telling does not say so by itself."""
-    fired = _moment(alert.starts_at, now, zone)
+    fired = moment(alert.starts_at, now, zone)
     if alert.status is Status.RESOLVED and alert.ends_at is not None:
         late = kind is NotificationKind.FIRED or now - alert.ends_at > LATE
         length = "delivery was delayed" if late else f"after {duration(alert.ends_at - alert.starts_at)}"
-        yield f"Fired {fired}, resolved {_moment(alert.ends_at, now, zone)} ({length})."
+        yield f"Fired {fired}, resolved {moment(alert.ends_at, now, zone)} ({length})."
     elif now - alert.starts_at <= LATE or kind is NotificationKind.TEST:
         return
     elif alert.status is Status.FIRING:
@@ -153,13 +167,10 @@ def _timing(alert: Alert, kind: NotificationKind, now: int, zone: tzinfo) -> Ite
         yield f"Happened {fired} (told late)."
 
 
-def _moment(at: int, now: int, zone: tzinfo) -> str:
-    then, today = _local(at, zone), _local(now, zone)
+def moment(at: int, now: int, zone: tzinfo) -> str:
+    """Write an instant as time of day, with its date unless that is today's; both in UTC milliseconds."""
+    then, today = local(at, zone), local(now, zone)
     return f"{then:%H:%M}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
-
-
-def _local(at: int, zone: tzinfo) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).astimezone(zone)
 
 
 def _facts(alert: Alert, node: str) -> Iterator[tuple[str, str | None]]:

@@ -157,6 +157,17 @@ class DeliveryState(StrEnum):
         return self in OPEN_STATES
 
 
+class Hold(StrEnum):
+    """For what a delivery is held back (its `reason` while deferred). Several that are due together become a digest."""
+
+    COOLDOWN = "cooldown"
+    QUIET_HOURS = "quiet_hours"
+    GROUPING = "grouping"
+    RATE_LIMIT = "rate_limit"
+    OUTAGE = "outage"
+    CLOCK_SET = "clock_set"
+
+
 OPEN_STATES = frozenset({DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED})
 
 
@@ -186,6 +197,8 @@ class Delivery:
     last_error: str | None = None
     delivered_at: int | None = None
     provider_ref: str | None = None
+    merged_into: str | None = None
+    """The digest that tells this one's news."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from agent.core.ports import LogReading
 
 GAPS_KEPT = 64
 """Moves whose gaps are remembered: enough for a 95th percentile."""
+FIRST_MOVES = 5
+"""Moves after which training counts as steady."""
 _SHARE = 0.95
 
 
@@ -27,6 +29,8 @@ class Pace:
     gaps: tuple[int, ...] = ()
     """Between moves with nothing but training in between, the last ones."""
     longest: int = 0
+    settled: int = 0
+    """The longest of them after the first moves, in which programs compile."""
     slowest: int = 0
     """The longest time between two moves, whatever the program did meanwhile."""
     activity: Activity | None = None
@@ -61,6 +65,7 @@ def follow(pace: Pace, reading: LogReading, watched_from: int) -> Pace:
         moves=pace.moves + 1,
         gaps=(*pace.gaps, gap)[-GAPS_KEPT:] if steady else pace.gaps,
         longest=max(pace.longest, gap) if steady else pace.longest,
+        settled=max(pace.settled, gap) if steady and pace.moves >= FIRST_MOVES else pace.settled,
         slowest=max(pace.slowest, gap) if learned else pace.slowest,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ The texts in it are only as clean as those of the alert it is given (`core.messa
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from agent.core.job import Job
@@ -36,6 +36,12 @@ def payload(alert: Alert, *, kind: NotificationKind, reason: str, sent_at: int) 
     }
 
 
+def digest(members: Iterable[Alert], left_out: int, *, reason: str, sent_at: int) -> dict[str, Json]:
+    """Build the webhook's body for a digest: its alerts, and how many more there are."""
+    shown = [data(alert, reason=reason) for alert in members]
+    return {"type": "digest", "timestamp": rfc3339(sent_at), "data": {"alerts": shown, "truncated": left_out}}
+
+
 def data(alert: Alert, *, reason: str, test: bool = False) -> dict[str, Json]:
     """Build the `data` object alone, as the history prints it too."""
     return {
@@ -60,12 +66,10 @@ def data(alert: Alert, *, reason: str, test: bool = False) -> dict[str, Json]:
     }
 
 
-def job_snapshot(
-    job: Job, now: int, *, gpus: Sequence[Json] | None = None, user: str | None = None
-) -> dict[str, Json]:
+def job_snapshot(job: Job, now: int, *, user: str | None = None) -> dict[str, Json]:
     """Build the contract's `job` object as of `now` (UTC milliseconds).
 
-    `gpus` and `user` are what the caller learned elsewhere; `user` is given only where `include_user` is set.
+    `user` is what the caller learned elsewhere, given only where `include_user` is set.
     """
     progress, end = job.progress, job.exit
     return {
@@ -86,7 +90,7 @@ def job_snapshot(
         "loss": finite(progress.loss),
         "exit_code": None if end is None else end.code,
         "signal": None if end is None else end.signal,
-        "gpus": list(gpus) if gpus else None,
+        "gpus": [gpu.index for gpu in job.held] or None,
         "user": user,
     }
 

@@ -1,142 +1,150 @@
 """Why a GPU ran out of memory: what the error says, joined with who held the GPU's memory over the last ten minutes.
 
-Pure. Says what the numbers show, and one piece of advice that fits; where they show nothing it says nothing.
+Pure. Says what the numbers show, and advice only where they show what the error's own text cannot; where they show
+nothing it says nothing. The process may be dead by now: what counts is the last moment at which it was seen.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core import text
-from agent.core.clock import MINUTE
-from agent.core.gpu import GpuReading, MemoryPoint
+from agent.core.advice import ABSURD_REQUEST
+from agent.core.gpu import GpuIdentity, GpuReading, MemoryPoint
+from agent.core.memory_chart import chart
 from agent.core.model import Json
 
-ABSURD = 1 << 40
-"""Bytes that no GPU has: whoever asks for so much has a bug or a corrupted size (NVIDIA/nccl#1284)."""
 FRAGMENTED = 0.1
 """Share of the GPU's memory, reserved by the allocator but not in use, from which fragmentation is the likely cause."""
 TENANT = 0.05
 """Share of the GPU's memory that another program must hold to be named."""
-COLUMNS = 24
-ROWS = 6
-"""Processes shown in the chart; the others are one row."""
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
 class Autopsy:
-    """What is told: sentences, a chart as lines of equal width, and advice."""
+    """What is told: the GPU, sentences, a chart as lines of equal width, and advice. Kept with the job's incident."""
 
+    gpu: GpuIdentity | None = None
     sentences: tuple[str, ...] = ()
     chart: tuple[str, ...] = ()
     advice: str | None = None
 
 
-def examine(
-    facts: Mapping[str, Json], reading: GpuReading | None, points: Sequence[MemoryPoint], own: frozenset[int]
-) -> Autopsy:
-    """Look at one out-of-memory error.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What there is to look at. `reading` and `points`: the GPU it happened on, if known, the oldest point first."""
 
-    `facts`: what the error's text told, in bytes (`tried`, `free`, `total`, `allocated`, `unallocated`). `reading` and
-    `points`: the GPU it happened on, if that is known. `own`: the pids of the job's processes, in the host's namespace.
-    """
-    total = _number(facts, "total") or (reading.memory_total if reading is not None else None)
-    others = _others(points, own)
+    facts: Mapping[str, Json]
+    """What the error's text told, in bytes: `tried`, `free`, `total`, `allocated`, `unallocated`."""
+    reading: GpuReading | None = None
+    points: Sequence[MemoryPoint] = ()
+    own: frozenset[int] = frozenset()
+    """The pids of the job's processes, as the host counts them."""
+    pid: int | None = None
+    """The process that ran out, if that is known."""
+    rank: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """The memory of the GPU, or of the part of it that the process may use."""
+        told = _number(self.facts, "total")
+        return told if told is not None or self.reading is None else self.reading.memory_total
+
+
+def examine(body: Body) -> Autopsy:
+    """Look at one out-of-memory error."""
+    points = _until_the_end(body.points, body.own)
+    others = _others(body, points)
+    unseen = _unseen(points)
     return Autopsy(
-        sentences=tuple(_sentences(facts, reading, total, others)),
-        chart=chart(points, total, own, _names(reading)),
-        advice=_advice(facts, total, others),
+        gpu=body.reading.gpu if body.reading is not None else None,
+        sentences=(*_where(body), *_asked(body.facts), *_tenants(body, others, unseen), *_fragments(body)),
+        chart=chart(points, body.total, body.own, _names(body.reading)),
+        advice=_advice(body, others, unseen),
     )
 
 
-def chart(
-    points: Sequence[MemoryPoint], total: int | None, own: frozenset[int], names: Mapping[int, str]
-) -> tuple[str, ...]:
-    """Draw the memory of every process on a GPU over time, one line each, as a share of the GPU's memory."""
-    if len(points) < 2 or not total:  # noqa: PLR2004 - one point has no course
-        return ()
-    columns = _columns(points)
-    minutes = max(1, round((points[-1].at - points[0].at) / MINUTE))
-    rows = {_row(pid, names, own): pid for pid in _pids(points)}
-    width = max((len(row) for row in rows), default=0)
-    lines = [f"GPU memory over {minutes} min, of {text.size(total)}:"]
-    for row, pid in list(rows.items())[:ROWS]:
-        course = [point.by_pid.get(pid, 0) for point in columns]
-        lines.append(f"{row:<{width}} {_drawn(course, total)} {text.size(course[-1])}")
-    if len(rows) > ROWS:
-        lines.append(f"and {len(rows) - ROWS} more processes")
-    return tuple(lines)
+def _where(body: Body) -> list[str]:
+    """Which GPU of the node that is, and which process: the process counts its GPUs in a way of its own."""
+    who = "" if body.pid is None else f"pid {body.pid}"
+    if body.rank is not None:
+        who = f"{who}, rank {body.rank}" if who else f"rank {body.rank}"
+    if body.reading is None:
+        return [f"It was {who}."] if who else []
+    gpu, number = body.reading.gpu, _number(body.facts, "gpu")
+    counted = "" if number in (None, gpu.index) else f", which it counts as {number}"
+    by = f", in {who}" if who else ""
+    return [f"It was GPU {gpu.index} of the node ({gpu.name}, {gpu.uuid}){counted}{by}."]
 
 
-def _sentences(
-    facts: Mapping[str, Json], reading: GpuReading | None, total: int | None, others: Mapping[int, int]
-) -> list[str]:
+def _asked(facts: Mapping[str, Json]) -> list[str]:
+    tried, free, total = (_number(facts, name) for name in ("tried", "free", "total"))
+    if tried is None or free is None:
+        return []
+    whole = f" of {text.size(total)}" if total is not None else ""
+    return [f"{text.size(tried)} were asked for with {text.size(free)}{whole} free."]
+
+
+def _tenants(body: Body, others: Mapping[int, int], unseen: int) -> list[str]:
+    total, names = body.total, _names(body.reading)
+    if not total:
+        return []
     sentences = []
-    tried, free = _number(facts, "tried"), _number(facts, "free")
-    if tried is not None and free is not None:
-        sentences.append(f"{text.size(tried)} were asked for with {text.size(free)} free.")
-    names = _names(reading)
     for pid, held in sorted(others.items(), key=lambda item: -item[1]):
-        if total and held >= TENANT * total:
+        if held >= TENANT * total:
             name = f" ({names[pid]})" if pid in names else ""
-            share = f"{text.size(held)} of the GPU's {text.size(total)}"
-            sentences.append(f"Another program, pid {pid}{name}, held {share}.")
+            sentences.append(f"Another program, pid {pid}{name}, held {text.size(held)} of the GPU's memory.")
+    if unseen >= TENANT * total:
+        sentences.append(f"{text.size(unseen)} were held by what cannot be seen from here.")
     return sentences
 
 
-def _advice(facts: Mapping[str, Json], total: int | None, others: Mapping[int, int]) -> str | None:
-    tried, unallocated = _number(facts, "tried"), _number(facts, "unallocated")
-    if tried is not None and tried >= ABSURD:
-        return f"{text.size(tried)} is no real size: look for a bug or a corrupted shape, not for more memory."
-    if total and sum(others.values()) >= max(TENANT * total, tried or 0):
+def _fragments(body: Body) -> list[str]:
+    unallocated = _number(body.facts, "unallocated")
+    if not _is_fragmented(body, unallocated):
+        return []
+    return [f"{text.size(unallocated or 0)} were reserved by the allocator but not in use: fragmentation."]
+
+
+def _is_fragmented(body: Body, unallocated: int | None) -> bool:
+    tried, total = _number(body.facts, "tried"), body.total
+    if unallocated is None or (tried is not None and tried >= ABSURD_REQUEST):
+        return False
+    return unallocated >= max(FRAGMENTED * (total or 0), tried or 1)
+
+
+def _advice(body: Body, others: Mapping[int, int], unseen: int) -> str | None:
+    tried, total = _number(body.facts, "tried") or 0, body.total
+    if not total or tried >= ABSURD_REQUEST:
+        return None
+    if sum(others.values()) >= max(TENANT * total, tried):
         return "Another program holds memory on this GPU: end it, or give the job a GPU of its own."
-    if total and unallocated is not None and unallocated >= max(FRAGMENTED * total, tried or 0):
+    if unseen >= max(TENANT * total, tried):
         return (
-            f"{text.size(unallocated)} are reserved but not in use: fragmentation. "
-            "Try PYTORCH_ALLOC_CONF=expandable_segments:True."
+            "Look for another container on this GPU, or for memory that a dead process left behind; "
+            "give the job a GPU of its own."
         )
     return None
 
 
-def _others(points: Sequence[MemoryPoint], own: frozenset[int]) -> Mapping[int, int]:
-    """What programs that are not the job's held at last; nothing is said where the job's own pids are not known."""
-    if not points or not own & points[-1].by_pid.keys():
-        return {}
-    return {pid: held for pid, held in points[-1].by_pid.items() if pid not in own}
+def _until_the_end(points: Sequence[MemoryPoint], own: frozenset[int]) -> Sequence[MemoryPoint]:
+    """The points up to the last one at which the job held memory: afterwards it was dead. All where it never did."""
+    last = max((place for place, point in enumerate(points) if not own.isdisjoint(point.by_pid)), default=len(points))
+    return points[: last + 1]
 
 
-def _columns(points: Sequence[MemoryPoint]) -> list[MemoryPoint]:
-    """As many points as there are columns, evenly over time; the last one is the last."""
-    first, last = points[0].at, points[-1].at
-    wanted = [first + (last - first) * column / (COLUMNS - 1) for column in range(COLUMNS)]
-    chosen, place = [], 0
-    for at in wanted:
-        while place + 1 < len(points) and points[place + 1].at <= at:
-            place += 1
-        chosen.append(points[place])
-    return [*chosen[:-1], points[-1]]
+def _others(body: Body, points: Sequence[MemoryPoint]) -> Mapping[int, int]:
+    """What programs that are not the job's held; nothing is said where the job's own pids are not known."""
+    if not points or not body.own & points[-1].by_pid.keys():
+        told, held = _number(body.facts, "other_pid"), _number(body.facts, "other_used")
+        return {} if told is None or held is None or told in body.own else {told: held}
+    return {pid: held for pid, held in points[-1].by_pid.items() if pid not in body.own}
 
 
-def _pids(points: Sequence[MemoryPoint]) -> list[int]:
-    """Every process that held memory, the greatest at its most first."""
-    most: dict[int, int] = {}
-    for point in points:
-        for pid, held in point.by_pid.items():
-            most[pid] = max(most.get(pid, 0), held)
-    return sorted(most, key=lambda pid: -most[pid])
-
-
-def _row(pid: int, names: Mapping[int, str], own: frozenset[int]) -> str:
-    return f"pid {pid} {names.get(pid, '')}".strip() + (" (this job)" if pid in own else "")
-
-
-def _drawn(course: Sequence[int], total: int) -> str:
-    return "".join(_bar(held, total) for held in course)
-
-
-def _bar(held: int, total: int) -> str:
-    step = min(len(_BARS), max(1, round(held / total * len(_BARS))))
-    return _BARS[step - 1] if held else " "
+def _unseen(points: Sequence[MemoryPoint]) -> int:
+    """What is in use beyond all that is known by its process; 0 where no process tells how much it holds."""
+    if not points or not points[-1].by_pid:
+        return 0
+    return max(0, points[-1].used - sum(points[-1].by_pid.values()))
 
 
 def _names(reading: GpuReading | None) -> Mapping[int, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from agent.core import advice, causes
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.facts import FindingKind, Progress
-from agent.core.job import Exit, Job, JobState, mint
+from agent.core.job import Exit, HeldGpu, Job, JobState, mint
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, Status
 from agent.core.payload import job_snapshot
 from agent.core.policy.identity import alert_id, fingerprint
@@ -142,7 +142,7 @@ def full(alert_type: AlertType, node: str, now: int) -> Alert:
         starts_at=now,
         labels={"node": node, **({"job": job.id, "job_name": job.name} if job else {}), **told.labels},
         fields=told.fields,
-        job=None if job is None else job_snapshot(job, now, gpus=[0, 1, 2, 3]),
+        job=None if job is None else job_snapshot(job, now),
         gpu=GPU if told.gpu else None,
         disk=DISK if told.disk else None,
         evidence=told.evidence,
@@ -186,4 +186,5 @@ def _job(told: _Story, now: int) -> Job:
         progress_at=now - 2 * SECOND,
         error=told.error,
         model=MODEL,
+        held=tuple(HeldGpu(index, f"GPU-{index}", GPU["name"]) for index in range(4)),
     )

@@ -5,10 +5,10 @@ has no log, has no rule. Limits: the project's reference, cross-checked with NVI
 600 s, step 180 s, checkpoint 420 s, learned limits 5 times what was seen).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from agent.core import pace, text
+from agent.core import pace, standstill, text
 from agent.core.clock import HOUR, MINUTE
 from agent.core.conditions import MISSING, Observed
 from agent.core.episodes import Condition, Seen
@@ -18,14 +18,13 @@ from agent.core.job import Job
 from agent.core.model import AlertType, Severity
 from agent.core.payload import job_snapshot
 from agent.core.ports import LogReading
+from agent.core.standstill import NOTHING_SEEN, Standstill
 
 STEADY_AT_LEAST = 5 * MINUTE
 STEADY_USUAL = 6
 """Times the usual gap between two moves."""
 STEADY_LONGEST = 3
 """Times the longest gap, of evaluations and checkpoints too."""
-FIRST_MOVES = 5
-"""Moves after which training counts as steady."""
 FIRST_AT_LEAST = 20 * MINUTE
 FIRST_SLOWEST = 10
 FIRST_EVALUATION = HOUR
@@ -67,18 +66,37 @@ class Silence:
     """Whether the limit comes from the job's own past."""
     note: bool = False
     """Whether it is worth no more than a note."""
+    hang_at: int | None = None
+    """When it becomes a hang by what GPUs and processes show, however long the limit."""
 
     @property
     def ends_at(self) -> int:
         """When the silence becomes a stall."""
-        return self.since + self.limit
+        limit = self.since + self.limit
+        return limit if self.hang_at is None else min(limit, self.hang_at)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it is a hang before its time is over."""
+        return self.hang_at is not None and self.hang_at < self.since + self.limit
 
 
-def silence(job: Job, reading: LogReading | None, limits: StallLimits, watched_from: int) -> Silence | None:
+def silence(
+    job: Job, reading: LogReading | None, limits: StallLimits, watched_from: int, seen: Standstill = NOTHING_SEEN
+) -> Silence | None:
     """Say what a running job may still do silently; None where no rule fits.
 
-    `watched_from`: when the agent began to look; before that nobody could see a step.
+    `watched_from`: when the agent began to look; before that nobody could see a step. `seen`: what GPUs and processes
+    show besides the log.
     """
+    found = _allowed(job, reading, limits, watched_from)
+    if found is None:
+        return None
+    hang_at = standstill.hang_at(seen, job.pace, found.since, steady=found.phase is Phase.STEADY)
+    return found if hang_at is None else replace(found, hang_at=hang_at)
+
+
+def _allowed(job: Job, reading: LogReading | None, limits: StallLimits, watched_from: int) -> Silence | None:
     if job.exit is not None:
         return None
     if job.completed_at is not None:
@@ -92,11 +110,12 @@ def silence(job: Job, reading: LogReading | None, limits: StallLimits, watched_f
 
 
 def look(
-    job: Job, reading: LogReading | None, limits: StallLimits, node: str, now: int, watched_from: int, *, firing: bool
-) -> Seen:
+    job: Job, reading: LogReading | None, limits: StallLimits, node: str, now: int, watched_from: int, *,
+    firing: bool, seen: Standstill = NOTHING_SEEN,
+) -> Seen:  # fmt: skip
     """Judge one running job. `firing`: whether its alert is out; it stays so until the step moves."""
-    found = silence(job, reading, limits, watched_from)
-    return Seen(_condition(job, found, node, now), _observed(job, found, now, firing=firing))
+    found = silence(job, reading, limits, watched_from, seen)
+    return Seen(_condition(job, found, seen, node, now), _observed(job, found, now, firing=firing))
 
 
 def over(job: Job, node: str) -> Seen:
@@ -126,7 +145,7 @@ def _between_steps(past: pace.Pace, reading: LogReading, limits: StallLimits, wa
         return _aside(Phase.CHECKPOINT, since, past.checkpoint, FIRST_CHECKPOINT)
     if past.aside and past.activity is Activity.PREPARING:
         return Silence(Phase.PREPARING, max(since, reading.activity_at or 0), limits.warmup)
-    if past.moves < FIRST_MOVES:
+    if past.moves < pace.FIRST_MOVES:
         learned = max(FIRST_AT_LEAST, FIRST_SLOWEST * past.slowest)
         return Silence(Phase.FIRST_STEPS, since, min(learned, limits.stall_after))
     return Silence(Phase.STEADY, since, _steady(past, limits), learned=True)
@@ -149,22 +168,25 @@ def _observed(job: Job, found: Silence | None, now: int, *, firing: bool) -> Obs
     if now >= found.ends_at:
         return Severity.INFO if found.note else Severity.WARNING
     # Whoever began to look after the alert went out does not know yet whether anything moves.
-    stuck = firing and job.pace.moved_at is not None and found.since > job.pace.moved_at and not job.pace.aside
-    return MISSING if stuck else None
+    unknown = job.pace.moved_at is not None and found.since > job.pace.moved_at and not job.pace.aside
+    # What showed a hang may show something else by now: the same silence is told once.
+    same = now - found.since >= standstill.shortest(job.pace, steady=found.phase is Phase.STEADY)
+    return MISSING if firing and (unknown or same) else None
 
 
 def _hangs_by_its_own_word(job: Job) -> bool:
     return job.incident is not None and cause(job.incident).kind is FindingKind.STALL
 
 
-def _condition(job: Job, found: Silence | None, node: str, now: int) -> Condition:
+def _condition(job: Job, found: Silence | None, seen: Standstill, node: str, now: int) -> Condition:
+    advice = standstill.advice(seen, now) or (ADVICE.get(found.phase) if found is not None else None)
     return Condition(
         type=AlertType.TIMEOUT_WARNING,
         identity=identity(job, node),
         title=_title(found),
-        message=_message(job, found, now),
+        message=f"{_message(job, found, now)} {standstill.sentences(seen, now)}".strip(),
         labels={"job": job.id, "job_name": job.name},
-        advice=ADVICE.get(found.phase) if found is not None else None,
+        advice=advice,
         job=job_snapshot(job, now),
         job_id=job.id,
         evidence=_evidence(job),
@@ -180,6 +202,8 @@ def _title(found: Silence | None) -> str:
         return "Training finished but the program did not end"
     if found is not None and found.note:
         return "Training is still preparing"
+    if found is not None and found.hangs:
+        return "Training hangs"
     return "Training makes no progress"
 
 
@@ -193,11 +217,11 @@ def _message(job: Job, found: Silence | None, now: int) -> str:
         return f"{job.name} said {silent} ago that training is complete, but its process still runs and holds its GPUs."
     if found.note:
         return f"{job.name} has been preparing for {silent} and has made no step yet; its log still moves."
+    told = f"{job.name} has made no step for {silent}{_where(job)}."
+    if found.hangs:
+        return told
     why = ", learned from this job" if found.learned else ""
-    return (
-        f"{job.name} has made no step for {silent}{_where(job)}. "
-        f"Phase: {found.phase}, in which {text.duration(found.limit)} are tolerated{why}."
-    )
+    return f"{told} Phase: {found.phase}, in which {text.duration(found.limit)} are tolerated{why}."
 
 
 def _where(job: Job) -> str:

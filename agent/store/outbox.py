@@ -64,15 +64,15 @@ def insert(conn: sqlite3.Connection, delivery: Delivery) -> bool:
     written = conn.execute(
         "INSERT INTO delivery (id, notification_id, alert_id, alert_starts_at, fingerprint, channel, channel_type, "
         "kind, sequence, severity, state, reason, created_at, next_at, attempts, uncertain, plain, last_error, "
-        "delivered_at, dead_at, provider_ref, snapshot) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "delivered_at, dead_at, provider_ref, merged_into, snapshot) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         (
             delivery.id, delivery.notification_id, delivery.alert_id, delivery.snapshot.starts_at,
             delivery.fingerprint, delivery.channel, delivery.channel_type, delivery.kind, delivery.sequence,
             delivery.severity, delivery.state, printable(delivery.reason), delivery.created_at, delivery.next_at,
             delivery.attempts, delivery.uncertain, delivery.plain, printable(delivery.last_error),
             delivery.delivered_at, delivery.created_at if delivery.state is DeliveryState.DEAD else None,
-            printable(delivery.provider_ref), dump(delivery.snapshot),
+            printable(delivery.provider_ref), delivery.merged_into, dump(delivery.snapshot),
         ),
     )
     return written.rowcount > 0

@@ -10,7 +10,7 @@ from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
 APPLICATION_ID = 0x47505557
 """`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -23,7 +23,27 @@ def _keep_gpu_hours(conn: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Mapping[int, Migration] = {2: _keep_gpu_hours}
+def _add_references(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE channel_reference (channel TEXT NOT NULL, about TEXT NOT NULL, ref TEXT NOT NULL, "
+        "at INTEGER NOT NULL, PRIMARY KEY (channel, about)) WITHOUT ROWID"
+    )
+
+
+def _keep_what_reports_need(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE disk_hour (hour INTEGER NOT NULL, mountpoint TEXT NOT NULL, used REAL NOT NULL, "
+        "avail INTEGER NOT NULL, files_free INTEGER NOT NULL, PRIMARY KEY (hour, mountpoint)) WITHOUT ROWID"
+    )
+    conn.execute(
+        "CREATE TABLE report_ledger (period TEXT PRIMARY KEY, ends_at INTEGER NOT NULL, made_at INTEGER NOT NULL) "
+        "WITHOUT ROWID"
+    )
+    conn.execute("CREATE TABLE alive (began INTEGER PRIMARY KEY, seen INTEGER NOT NULL)")
+    conn.execute("CREATE INDEX delivery_created ON delivery (created_at)")
+
+
+MIGRATIONS: Mapping[int, Migration] = {2: _keep_gpu_hours, 3: _keep_what_reports_need, 4: _add_references}
 """By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
 
 OLDEST_SQLITE = (3, 34, 0)

@@ -60,6 +60,16 @@ CREATE TABLE gpu_hour (
     PRIMARY KEY (hour, gpu, job_id)
 ) WITHOUT ROWID;
 
+-- Room on each file system as last seen in each hour: bytes, and what users may still write.
+CREATE TABLE disk_hour (
+    hour        INTEGER NOT NULL,
+    mountpoint  TEXT NOT NULL,
+    used        REAL NOT NULL,
+    avail       INTEGER NOT NULL,
+    files_free  INTEGER NOT NULL,
+    PRIMARY KEY (hour, mountpoint)
+) WITHOUT ROWID;
+
 -- Episodes of conditions (firing, resolved) and one-shot events.
 CREATE TABLE alert (
     id          TEXT PRIMARY KEY,
@@ -120,6 +130,8 @@ CREATE INDEX delivery_line ON delivery (fingerprint, channel, seq, state)
     WHERE state IN ('queued', 'sending', 'deferred');
 CREATE INDEX delivery_due ON delivery (channel, next_at) WHERE state = 'queued';
 CREATE INDEX delivery_sending ON delivery (channel) WHERE state = 'sending';
+-- What was owed in a period, for reports and for `explain --between`.
+CREATE INDEX delivery_created ON delivery (created_at);
 
 CREATE TABLE attempt (
     delivery_id TEXT NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
@@ -160,6 +172,16 @@ CREATE TABLE channel_ledger (
     PRIMARY KEY (fingerprint, channel)
 ) WITHOUT ROWID;
 
+-- What a provider called things that later messages go on from: its thread about a job (`job:ID`), or the new address
+-- of the channel itself (`channel`). What it called a message or an object is in the ledger.
+CREATE TABLE channel_reference (
+    channel TEXT NOT NULL,
+    about   TEXT NOT NULL,
+    ref     TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (channel, about)
+) WITHOUT ROWID;
+
 CREATE TABLE channel_state (
     channel         TEXT PRIMARY KEY,
     paused_until    INTEGER,
@@ -181,6 +203,19 @@ CREATE TABLE silence (
     alert_id    TEXT,
     match       TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Periods that have been reported: each at most once.
+CREATE TABLE report_ledger (
+    period      TEXT PRIMARY KEY,
+    ends_at     INTEGER NOT NULL,
+    made_at     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- When an agent was alive: one row from a start to the last sign of life.
+CREATE TABLE alive (
+    began       INTEGER PRIMARY KEY,
+    seen        INTEGER NOT NULL
+);
 
 -- Small named facts: the evaluator's cursor, the state of each rule, whether the last stop was clean.
 CREATE TABLE meta (

@@ -2,16 +2,27 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from functools import partial
+from html import unescape
 
 from agent.channels.webhook import MOST_BYTES
+from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
+from tests.channels.schemas.base import faults
 from tests.support import discord, slack, smtp
-from tests.support.standin import Answer
+from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+BOT_TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+FLOW_PATH = "/powerautomate/automations/direct/workflows/0a1b2c3d/triggers/manual/paths/invoke"
+FLOW_QUERY = "api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=fLoWs1gnature-0123456789_abcdef"
+FEISHU_PATH = "/open-apis/bot/v2/hook/0a1b2c3d-feed-4abc-8def-0123456789ab"
+DING_TOKEN = "d1ngt0ken0123456789abcdef0123456789abcdef0123456789abcdef01234567"
+WECOM_KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
+ROBOT_SECRET = "SECr0b0tsecret0123456789"
 
 
 @dataclass(frozen=True)
@@ -29,8 +40,19 @@ class Adapter:
     statuses: Mapping[int, str] | None = None
     """Statuses that mean something else here than in the common table."""
 
+    serve: Callable[[], StandIn] | None = None
+    """A stand-in of its own, for a channel that needs more than one request; None where `accepted` is enough."""
+    carries: Callable[[Received], bool] = lambda request: request.method != "GET"
+    """Whether a request carries the message; others look something up."""
+    probe: Answer | None = None
+    """How the vendor answers a silent test when all is well; None where it has none, or not over HTTP."""
+
     capture: Callable[[Callable[[str], object], object, str], bytes] | None = None
     """Sends one message through a server of the channel's own kind, and gives what arrived."""
+
+    def stand_in(self) -> StandIn:
+        """The vendor, who accepts."""
+        return self.serve() if self.serve is not None else StandIn(self.accepted)
 
     @property
     def http(self) -> bool:
@@ -61,6 +83,40 @@ def _discord_text(body: bytes) -> str:
     return re.sub(r"\\\\([*_~|>#\-\[\]()`]|\\\\)", r"\1", _json_text(body))
 
 
+def _strings(value: object) -> Iterator[str]:
+    """Every text of a JSON value, without its keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _texts(body: bytes) -> str:
+    return "\n".join(_strings(json.loads(body)))
+
+
+def _telegram_text(body: bytes) -> str:
+    message = json.loads(body)
+    return telegram.parsed(message["text"]) if "parse_mode" in message else message["text"]
+
+
+def _teams_text(body: bytes) -> str:
+    return re.sub(r"\\(.)", r"\1", _texts(body).replace("  \n", "\n")).replace("\u00a0", " ")
+
+
+def _dingtalk_text(body: bytes) -> str:
+    message = json.loads(body)
+    if "markdown" not in message:
+        return message["text"]["content"]
+    return unescape(re.sub(r"\\([^\w\s])", r"\1", message["markdown"]["text"]))
+
+
+def _unlike(text: str) -> str:
+    """Undo the signs that stand for others that look alike."""
+    return text.translate(str.maketrans("\u2039\u203a\u2217", "<>*"))
+
+
 def _captured_mail(build: Callable[[str], object], what: object, key: str) -> bytes:
     with smtp.MailServer() as server:
         build(str(server.port)).send(what, key)
@@ -76,6 +132,11 @@ def _mail_problems(content: bytes) -> list[str]:
 def _mail_text(content: bytes) -> str:
     mail = message_from_bytes(content, policy=policy.default)
     return f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}"
+
+
+def _previewed(build: Callable[[str], object], what: object, key: str) -> bytes:
+    """What Apprise is given; test_apprise sees it arrive, a process for each message."""
+    return build("http://127.0.0.1:9").preview(what, key).encode()
 
 
 ADAPTERS: Mapping[str, Adapter] = {
@@ -96,6 +157,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_slack_text,
         secrets=(slack.PATH, slack.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=b"ok"),
+        probe=Answer(400, body=b"no_text"),
     ),
     "discord": Adapter(
         table=lambda url: {"type": "discord", "url": url + discord.PATH},
@@ -103,6 +165,59 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_discord_text,
         secrets=(discord.PATH, discord.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=discord.SAVED),
+        probe=Answer(200, body=discord.WEBHOOK),
+    ),
+    "teams": Adapter(
+        table=lambda url: {"type": "teams", "url": f"{url}{FLOW_PATH}?{FLOW_QUERY}"},
+        check=partial(faults, teams.Message, most=25_000),
+        text=_teams_text,
+        secrets=(FLOW_PATH, FLOW_QUERY, FLOW_QUERY.rpartition("=")[2]),
+        accepted=Answer(202),
+    ),
+    "telegram": Adapter(
+        table=lambda url: {"type": "telegram", "token": BOT_TOKEN, "chat_id": -100, "base_url": url},
+        check=partial(faults, telegram.SendMessage),
+        text=_telegram_text,
+        secrets=(BOT_TOKEN, BOT_TOKEN.partition(":")[2]),
+        accepted=Answer(200, body=b'{"ok": true, "result": {"message_id": 42}}'),
+        probe=Answer(200, body=b'{"ok": true, "result": {"id": 1, "username": "gpu_bot"}}'),
+    ),
+    "ntfy": Adapter(
+        table=lambda url: {"type": "ntfy", "url": f"{url}/gpus-t0pic", "token": "tk_ntfys3cret"},
+        check=partial(faults, ntfy.Publish, most=ntfy.BODY_LIMIT),
+        text=_texts,
+        secrets=("tk_ntfys3cret", "gpus-t0pic"),
+        accepted=Answer(200, body=b'{"id": "hwQ2YpKdmg", "event": "message"}'),
+        probe=Answer(200, body=b'{"healthy": true}'),
+    ),
+    "feishu": Adapter(
+        table=lambda url: {"type": "feishu", "url": url + FEISHU_PATH, "secret": ROBOT_SECRET},
+        check=partial(faults, feishu.Message, most=feishu.BODY_LIMIT),
+        text=lambda body: _unlike(_texts(body)),
+        secrets=(FEISHU_PATH, FEISHU_PATH.rpartition("/")[2], ROBOT_SECRET),
+        accepted=Answer(200, body=b'{"code": 0, "data": {}, "msg": "success"}'),
+    ),
+    "dingtalk": Adapter(
+        table=lambda url: {
+            "type": "dingtalk", "url": f"{url}/robot/send?access_token={DING_TOKEN}", "secret": ROBOT_SECRET,
+        },
+        check=partial(faults, dingtalk.Message, most=dingtalk.BODY_LIMIT),
+        text=_dingtalk_text,
+        secrets=(DING_TOKEN, ROBOT_SECRET),
+        accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "wecom": Adapter(
+        table=lambda url: {"type": "wecom", "url": f"{url}/cgi-bin/webhook/send?key={WECOM_KEY}"},
+        check=partial(faults, wecom.Message),
+        text=lambda body: _unlike(_texts(body)),
+        secrets=(WECOM_KEY,),
+        accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "apprise": Adapter(
+        table=lambda url: {"type": "apprise", "url": f"json://{url.partition('://')[2]}{SECRET_PATH}"},
+        check=lambda given: [] if len(given) <= 32_000 else [f"{len(given)} bytes"],
+        secrets=(SECRET_PATH,),
+        capture=_previewed,
     ),
     "email": Adapter(
         table=lambda url: {

@@ -6,8 +6,9 @@ from datetime import UTC
 
 from agent.channels.shared.base import Tools
 from agent.channels.shared.http import Client, HttpSettings
+from agent.core.digest import Digest, compose_digest
 from agent.core.message import compose
-from agent.core.model import Alert, AlertType, Link, NotificationKind, Severity, Status
+from agent.core.model import Alert, AlertType, Hold, Link, NotificationKind, Severity, Status
 from agent.core.redact import Redactor
 from agent.runtime.clock import SystemClock
 from tests.support.clock import START, ManualClock
@@ -50,12 +51,30 @@ HOSTILE = replace(
 )  # fmt: skip
 
 
+NASTY = replace(
+    FAILED, title=_NASTY, message=_NASTY, evidence=(_NASTY,) * 30, advice=_NASTY, fields={_NASTY: _NASTY},
+    job={**JOB, "name": _NASTY, "error": _NASTY}, labels={"job": _NASTY},
+)  # fmt: skip
+"""The same, at a length that thirty of them can be cleaned quickly."""
+
+
 def message(alert=FAILED, kind=NotificationKind.FIRED, **changes):
     given = {
         "now": START + 1_000, "reason": "first notification", "node": "node-1", "clock_zone": UTC,
         "redactor": Redactor([PASSWORD]),
     }  # fmt: skip
     return compose(alert, kind, **(given | changes))
+
+
+def digest_message(*alerts, **changes):
+    """What was held in quiet hours, told together an hour later."""
+    alerts = alerts or (FAILED, replace(RESOLVED, id="alert-2"))
+    digest = Digest("dlv_0123456789abcdef", alerts, Hold.QUIET_HOURS, START, START + 3_600_000)
+    given = {
+        "now": START + 3_600_000, "reason": "digest", "node": "node-1", "clock_zone": UTC,
+        "redactor": Redactor([PASSWORD]),
+    }  # fmt: skip
+    return compose_digest(digest, **(given | changes))
 
 
 def channel(table, *, secrets=(), written=None, http=None, clock=None):

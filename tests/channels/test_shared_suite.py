@@ -5,18 +5,31 @@ import pkgutil
 import re
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import agent.channels
 from agent.channels.shared.base import CommonConfig
-from agent.core.model import NotificationKind
-from agent.core.ports import SendError, SendErrorKind
+from agent.core import samples
+from agent.core.model import TYPES as ALERTS
+from agent.core.model import NotificationKind, Status
+from agent.core.ports import Probing, SendError, SendErrorKind
 from tests.channels.adapters import ADAPTERS
-from tests.channels.samples import FAILED, FORBIDDEN_CHARACTERS, HOSTILE, PASSWORD, STRANGER, channel, message
+from tests.channels.samples import (
+    FAILED,
+    FORBIDDEN_CHARACTERS,
+    HOSTILE,
+    NASTY,
+    PASSWORD,
+    STRANGER,
+    channel,
+    digest_message,
+    message,
+)
 from tests.support.clock import START
-from tests.support.standin import Answer, Manner, StandIn, refused_url
+from tests.support.standin import Answer, Manner, StandIn, bodies, refused_url
 
 ROOT = Path(__file__).parents[2]
 TYPES = sorted(module.name for module in pkgutil.iter_modules(agent.channels.__path__) if not module.ispkg)
@@ -30,7 +43,16 @@ STATUSES = {
     **dict.fromkeys((408, 425, 500, 502, 503, 504), SendErrorKind.RETRY),
 }
 
-every_type = pytest.mark.parametrize("name", TYPES)
+EXTRAS = {"apprise"}
+every_type = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.skipif(not find_spec(name), reason="the extra is not installed"))
+        if name in EXTRAS
+        else name
+        for name in TYPES
+    ],
+)
 every_http_type = pytest.mark.parametrize("name", OVER_HTTP)
 every_status = pytest.mark.parametrize("status", STATUSES)
 
@@ -49,9 +71,25 @@ def sent(name, what):
         written = []
         built(name, written=written).send(what, KEY)
         return "".join(written).encode()
-    with StandIn(ADAPTERS[name].accepted) as receiver:
+    with ADAPTERS[name].stand_in() as receiver:
         built(name, receiver.url).send(what, KEY)
-        return receiver.wait_for(1)[0].body
+        return carried(name, receiver)[0].body
+
+
+def carried(name, receiver):
+    """The requests that carried a message; those before it looked something up."""
+    return [request for request in receiver.wait_for(1) if ADAPTERS[name].carries(request)]
+
+
+def all_sent(name, messages):
+    """Send many and return what left, over one connection where there is one."""
+    if not ADAPTERS[name].http:
+        return [sent(name, what) for what in messages]
+    with ADAPTERS[name].stand_in() as receiver:
+        made = built(name, receiver.url)
+        for what in messages:
+            made.send(what, KEY)
+        return bodies(carried(name, receiver))
 
 
 def failure(name, *answers, **changes):
@@ -76,9 +114,9 @@ def test_a_channel_is_a_module_with_config_and_channel(name):
 
 @every_http_type
 def test_an_accepted_message_gives_a_receipt(name):
-    with StandIn(ADAPTERS[name].accepted) as receiver:
+    with ADAPTERS[name].stand_in() as receiver:
         receipt = built(name, receiver.url).send(message(), KEY)
-        assert len(receiver.wait_for(1)) == 1
+        assert len(carried(name, receiver)) == 1
     assert receipt.status == ADAPTERS[name].accepted.status
 
 
@@ -154,12 +192,63 @@ def test_an_ordinary_message_tells_the_story(name, plain):
     assert "(cut)" not in text
 
 
+def everything(sample):
+    """One alert of every type, as it comes and, where it can end, as it ends; with markup and without."""
+    for alert_type, traits in ALERTS.items():
+        alert = sample(alert_type, "node-1", START)
+        ended = replace(alert, status=Status.RESOLVED, ends_at=START + 60_000)
+        for shown in (alert, ended) if traits.condition else (alert,):
+            kind = NotificationKind.FIRED if shown is alert else NotificationKind.RESOLVED
+            for plain in (False, True):
+                yield message(shown, kind, plain=plain, now=START + 60_000)
+
+
+@every_type
+@pytest.mark.parametrize("sample", [samples.full, samples.minimal])
+def test_every_alert_is_one_that_the_vendor_takes(name, sample):
+    told = list(everything(sample))
+    for what, body in zip(told, all_sent(name, told), strict=True):
+        assert ADAPTERS[name].check(body) == []
+        assert what.alert.title in ADAPTERS[name].text(body).replace("\n", " ")
+
+
 @every_type
 def test_a_message_of_nothing_but_a_title_can_be_sent(name):
     bare = replace(FAILED, message="", job=None, job_id=None, evidence=(), advice=None, links=(), labels={})
     body = sent(name, message(bare))
     assert ADAPTERS[name].check(body) == []
     assert "Training failed" in ADAPTERS[name].text(body)
+
+
+def tells_digests(name):
+    """A channel that holds one object for each alert is never given a digest."""
+    return not importlib.import_module(f"agent.channels.{name}").Config.STATEFUL
+
+
+@every_type
+@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
+def test_a_digest_lists_what_was_held(name, plain):
+    if not tells_digests(name):
+        pytest.skip("it is never given one")
+    body = sent(name, digest_message(plain=plain))
+    assert ADAPTERS[name].check(body) == []
+    text = ADAPTERS[name].text(body)
+    for word in ("Training failed", "Disk 92 % full: /data", "node-1"):
+        assert word in text
+
+
+@every_type
+@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
+def test_a_long_and_hostile_digest_keeps_to_the_vendors_limits(name, plain):
+    if not tells_digests(name):
+        pytest.skip("it is never given one")
+    many = [replace(NASTY, id=f"alert-{n}", fingerprint=f"{n:032}", starts_at=START + n) for n in range(30)]
+    body = sent(name, digest_message(*many, plain=plain))
+    assert ADAPTERS[name].check(body) == []
+    text = ADAPTERS[name].text(body)
+    assert not set(FORBIDDEN_CHARACTERS) & set(text)
+    assert PASSWORD not in text
+    assert STRANGER not in text
 
 
 @every_type
@@ -172,11 +261,14 @@ def test_the_same_message_and_key_make_the_same_request(name):
 def test_the_same_key_twice_is_the_same_id(name):
     """Where the vendor takes an id, a repeat carries the same one; where it does not, the text says it may repeat."""
     module = importlib.import_module(f"agent.channels.{name}")
-    with StandIn(ADAPTERS[name].accepted) as receiver:
+    with ADAPTERS[name].stand_in() as receiver:
         made = built(name, receiver.url)
         for uncertain in (False, True):
             made.send(message(uncertain=uncertain and not module.Config.IDEMPOTENT), KEY)
-        first, second = receiver.wait_for(2)
+        first, *others = carried(name, receiver)
+    if module.Config.IDEMPOTENT and not others:
+        return  # the second time the vendor was asked, and knew the first
+    (second,) = others
     if module.Config.IDEMPOTENT:
         ids = [(request.headers.get("webhook-id"), request.body) for request in (first, second)]
         assert ids[0] == ids[1]
@@ -224,10 +316,10 @@ def test_a_preview_sends_nothing(name):
 
 @every_http_type
 def test_a_base_url_replaces_the_vendors_host(name):
-    with StandIn(ADAPTERS[name].accepted) as receiver:
+    with ADAPTERS[name].stand_in() as receiver:
         made = built(name, "https://vendor.invalid", base_url=f"{receiver.url}/prefix")
         made.send(message(), KEY)
-        assert receiver.wait_for(1)[0].path.startswith("/prefix/")
+        assert all(request.path.startswith("/prefix/") for request in receiver.wait_for(1))
 
 
 @every_http_type
@@ -235,6 +327,33 @@ def test_an_unknown_key_is_refused(name):
     module = importlib.import_module(f"agent.channels.{name}")
     with pytest.raises(ValueError, match="colour"):
         module.Config.model_validate({**ADAPTERS[name].table("https://x.example"), "colour": "red"})
+
+
+probing = pytest.mark.parametrize("name", [name for name in OVER_HTTP if ADAPTERS[name].probe])
+
+
+@probing
+def test_a_silent_test_names_who_answered(name):
+    with StandIn(ADAPTERS[name].probe) as receiver:
+        made = built(name, receiver.url)
+        assert isinstance(made, Probing)
+        assert_silent(name, made.probe())
+
+
+@every_http_type
+def test_only_a_channel_with_a_silent_test_offers_one(name):
+    assert isinstance(built(name), Probing) == (ADAPTERS[name].probe is not None)
+
+
+@probing
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 429, 500])
+def test_a_silent_test_that_fails_says_why(name, status):
+    expected = (ADAPTERS[name].statuses or {}).get(status, STATUSES[status])
+    echo = f"denied: {' '.join(ADAPTERS[name].secrets)}".encode()
+    with StandIn(Answer(status, body=echo)) as receiver, pytest.raises(SendError) as caught:
+        built(name, receiver.url).probe()
+    assert (caught.value.kind, caught.value.status) == (expected, status)
+    assert_silent(name, f"{caught.value} {caught.value!r}")
 
 
 @every_type

@@ -11,8 +11,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from agent.channels.webhook import ADVISED_BYTES, Config, body, signature, signing_key, webhook_id
 from agent.core.model import NotificationKind
-from agent.core.payload import payload
-from tests.channels.samples import FAILED, HOSTILE, RESOLVED, channel, message
+from agent.core.payload import data, payload
+from tests.channels.samples import FAILED, HOSTILE, NASTY, RESOLVED, channel, digest_message, message
 from tests.support.clock import START, ManualClock
 from tests.support.standin import Answer, StandIn
 
@@ -177,6 +177,26 @@ def test_the_largest_message_that_can_be_composed_fits():
     whole = payload(full.alert, kind=full.kind, reason="", sent_at=0)
     assert len(json.dumps(whole, ensure_ascii=False).encode()) > ADVISED_BYTES
     assert len(body(full)) < 64 * 1024
+
+
+def test_a_digest_holds_its_alerts_and_how_many_more_there_are():
+    assert json.loads(body(digest_message())) == {
+        "type": "digest",
+        "timestamp": "2026-09-21T15:13:20.000Z",
+        "data": {
+            "alerts": [data(alert, reason="digest") for alert in digest_message().members],
+            "truncated": 0,
+        },
+    }
+
+
+def test_a_large_digest_loses_details_and_then_counts_what_it_leaves_out():
+    many = [replace(NASTY, id=f"alert-{n}", fingerprint=f"{n:032}") for n in range(30)]
+    content = body(digest_message(*many))
+    assert len(content) <= ADVISED_BYTES
+    shown = json.loads(content)["data"]
+    assert shown["alerts"]
+    assert len(shown["alerts"]) + shown["truncated"] == 30
 
 
 def test_the_preview_is_the_request_with_secrets_masked():

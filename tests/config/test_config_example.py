@@ -11,6 +11,23 @@ from agent.config.reference import keys, schema_json
 from agent.config.show import rows
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+SECRETS = {
+    "slack-url": "https://hooks.slack.com/services/T0/B0/x",
+    "discord-url": "https://discord.com/api/webhooks/1/x",
+    "mail-password": "s3cret-of-the-mail",
+    "webhook-secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "teams-url": "https://default1.environment.api.powerplatform.com:443/workflows/1/invoke?sig=x",
+    "telegram-token": "123456789:x",
+    "ntfy-url": "https://ntfy.sh/my-topic",
+    "ntfy-token": "tk_x",
+    "feishu-url": "https://open.feishu.cn/open-apis/bot/v2/hook/x",
+    "feishu-secret": "s3cret-of-feishu",
+    "dingtalk-url": "https://oapi.dingtalk.com/robot/send?access_token=x",
+    "dingtalk-secret": "SECx",
+    "apprise-url": "gotify://gotify.example.com/AbCdEf",
+    "wecom-url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x",
+}
+"""What the files of the example hold."""
 SETTING = re.compile(r"^#(?=[A-Za-z\[])", re.MULTILINE)
 
 
@@ -22,25 +39,26 @@ def loaded(text, tmp_path, **environ):
 
 @pytest.fixture
 def everything(tmp_path):
-    """The example with every commented setting in force."""
-    (tmp_path / "slack-url").write_text("https://hooks.slack.com/services/T0/B0/x")
-    (tmp_path / "discord-url").write_text("https://discord.com/api/webhooks/1/x")
-    (tmp_path / "mail-password").write_text("s3cret-of-the-mail")
-    (tmp_path / "webhook-secret").write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+    """The example with every commented setting in force, the optional channels too."""
+    pytest.importorskip("apprise", reason="the extra is not installed")
+    for name, secret in SECRETS.items():
+        (tmp_path / name).write_text(secret)
     text = SETTING.sub("", EXAMPLE.read_text()).replace("/etc/gpuwarden/", f"{tmp_path}/")
     return loaded(text, tmp_path, HOOK_AUTHORIZATION="Bearer x")
 
 
 def general(path, types):
     """A key path as `keys` writes it: free names as `*`, channels by type."""
+    if path[:3] == ("sources", "gpu", "rules"):
+        return (*path[:3], "*", *path[4:])
     table = {"channels": lambda: ("channels", types[path[1]], path[2]), "alerts": lambda: ("alerts", "*", *path[2:])}
     named = table.get(path[0], lambda: tuple("*" if isinstance(part, int) else part for part in path))()
     return next((named[:length] for length in range(len(named), 0, -1) if named[:length] in KEYS), named)
 
 
 KEYS = keys(app.schema())
-OWN = {"sources.logs.signatures", "sources.logs.progress"}
-"""Lists that are empty by default, and shown by an example."""
+OWN = {"sources.logs.signatures", "sources.logs.progress", "sources.gpu.xid", "sources.gpu.rules"}
+"""Lists and tables that are empty by default, and shown by an example."""
 
 
 def test_as_it_stands_it_changes_nothing(tmp_path):
@@ -77,7 +95,7 @@ def test_defaults_of_repeated_tables_are_told_right(everything):
 
 def test_every_key_has_a_reason():
     lines = EXAMPLE.read_text().splitlines()
-    settings = [line for line in lines if re.match(r"#?[a-z_]+ = ", line)]
+    settings = [line for line in lines if re.match(r"#?[a-z_0-9]+ = ", line)]
     assert len(settings) >= len(KEYS)
     unexplained = [line for line in settings if "  # " not in line and "type = " not in line]
     assert unexplained == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from agent.core.facts import Progress
-from agent.core.job import Exit, Job, JobState
+from agent.core.job import Exit, HeldGpu, Job, JobState
 from agent.core.model import Alert, AlertType, Link, NotificationKind, Severity, Status
 from agent.core.payload import JOB_KEYS, data, finite, job_snapshot, payload, rfc3339
 
@@ -93,8 +93,9 @@ def test_a_test_says_so(alert, kind):
 
 
 def test_a_running_job_lasts_until_now():
-    running = replace(JOB, state=JobState.RUNNING, ended_at=None, exit=None)
-    snapshot = job_snapshot(running, AT + 1_000, gpus=[0, 1], user="alice")
+    held = (HeldGpu(0, "GPU-a", "H100"), HeldGpu(1, "GPU-b", "H100"))
+    running = replace(JOB, state=JobState.RUNNING, ended_at=None, exit=None, held=held)
+    snapshot = job_snapshot(running, AT + 1_000, user="alice")
     assert snapshot["duration_seconds"] == 7501.0
     assert snapshot["exit_code"] is snapshot["signal"] is None
     assert (snapshot["gpus"], snapshot["user"]) == ([0, 1], "alice")

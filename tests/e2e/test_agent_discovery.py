@@ -49,7 +49,8 @@ class Node:
         """The types of alerts about the script, in the order of their arrival, and the last failure."""
         bodies = [json.loads(item.body) for item in self.hook.received]
         own = [body for body in bodies if (body["data"]["job"] or {}).get("name") == self.name]
-        return [body["type"] for body in own], next((body["data"] for body in own if body["type"] == "job_failed"), None)
+        failed = (body["data"] for body in own if body["type"] == "job_failed")
+        return [body["type"] for body in own], next(failed, None)
 
     def job(self):
         jobs = json.loads(self.agent.run("status", "--json").stdout)["jobs"]

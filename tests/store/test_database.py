@@ -178,7 +178,7 @@ def test_a_file_without_owner_but_with_tables_is_foreign(path):
 def test_a_newer_schema_is_refused_with_both_versions(db, path):
     db.close()
     _rewrite(path, "PRAGMA user_version = 9")
-    with pytest.raises(NewerSchema, match=r"gpuwarden\.db has schema 9; this version knows schemas up to 2"):
+    with pytest.raises(NewerSchema, match=f"schema 9; this version knows schemas up to {schema.SCHEMA_VERSION}:"):
         Database.open(path, create=True)
 
 
@@ -233,10 +233,13 @@ def old(conn):
 def test_a_store_of_the_first_version_becomes_what_a_new_one_is(conn, path, tmp_path):
     def shape(connection):
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in sorted(tables)}
+        indexes = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+        return indexes, {n: connection.execute(f"PRAGMA table_info({n})").fetchall() for n in sorted(tables)}
 
     new = shape(conn)
-    conn.execute("DROP TABLE gpu_hour")
+    for name in ("gpu_hour", "disk_hour", "report_ledger", "alive", "channel_reference"):
+        conn.execute(f"DROP TABLE {name}")
+    conn.execute("DROP INDEX delivery_created")
     conn.execute("PRAGMA user_version = 1")
     schema.prepare(conn, path)
 

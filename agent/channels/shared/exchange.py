@@ -3,6 +3,7 @@
 The table is that of the delivery rules; a channel whose provider answers in the body reads that first.
 """
 
+import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from http import HTTPStatus
 
 from agent.channels.shared.urls import masked
 from agent.core.clock import SECOND
+from agent.core.model import Json
 from agent.core.ports import SendError, SendErrorKind
 from agent.core.redact import MASK, Redactor
 from agent.core.text import cut, strip_controls, utf8
@@ -54,6 +56,15 @@ class Response:
         """The body as text."""
         return self.body.decode("utf-8", "replace")
 
+    @property
+    def object(self) -> Mapping[str, Json]:
+        """The body as a JSON object; empty where it is anything else."""
+        try:
+            body = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return body if isinstance(body, dict) else {}
+
 
 _BY_STATUS: Mapping[int, tuple[SendErrorKind, str]] = {
     HTTPStatus.UNAUTHORIZED: (SendErrorKind.MISCONFIGURED, "auth_error"),
@@ -79,6 +90,13 @@ def classify_status(response: Response, now: int, redactor: Redactor) -> SendErr
     if wait is not None and status == HTTPStatus.SERVICE_UNAVAILABLE:
         kind = SendErrorKind.LIMITED
     return refusal(kind, response, redactor, reason=reason, retry_after=wait)
+
+
+def not_the_vendor(response: Response, redactor: Redactor) -> SendError:
+    """Make the error for a success that does not say what the vendor would: cut short, or somebody else's answer."""
+    if response.whole:
+        return refusal(SendErrorKind.MISCONFIGURED, response, redactor, reason="other")
+    return refusal(SendErrorKind.UNCERTAIN, response, redactor, reason="timeout")
 
 
 def refusal(
