@@ -90,16 +90,16 @@ def _unreadable(log: Json) -> str:
 
 
 def _program(program: Json, *, why: bool) -> Iterator[str]:
-    """Why a program is a job or none, and how its logs are; without `why` only what is written to no file."""
+    """Why a program is a job or none, and how its logs are; without `why` only what a job writes to no file."""
     if why:
-        verdict = "job" if program["job"] else "no job"
+        verdict = "a job" if program["job"] else "no job"
         yield f"  {program['name']} (pid {program['pid']}) is {verdict}: {program['because']}"
     for log in program["logs"]:
-        if why and log["path"] is not None:
+        if log["path"] is None:
+            yield f"{'    ' if why else '  '}not read: {log['what']} {log['reason']}"
+        elif why:
             state = log["reason"] or ("is read" if log["read"] else "is about to be read")
             yield f"    {log['path']}, {log['what']}: {state}"
-        elif log["path"] is None:
-            yield f"    not read: {log['what']} {log['reason']}"
 
 
 def _silence(silence: Json, zone: tzinfo) -> tuple[str, ...]:
