@@ -190,9 +190,9 @@ def test_status_tells_of_programs_and_of_what_they_write_jobs_first(view, board,
     logs = (*logs, LogHeld("its errors", trouble="is lost"))
     job = TreeReading(8, "t.py", True, "started by torchrun", None, 3, logs)
     board.publish("processes", Reading(trees=(none, job)), clock.now())
-    board.publish("logs", Reading(
-        logs=(LogReading("/a", "1:2:3", 5, 5, None, None),), unreadable={"/b": "Permission denied", "/c": "is a directory"}
-    ), clock.now())  # fmt: skip
+    unreadable = {"/b": "Permission denied", "/c": "is a directory"}
+    read = LogReading("/a", "1:2:3", 5, 5, None, None)
+    board.publish("logs", Reading(logs=(read,), unreadable=unreadable), clock.now())
     shown, aside = view.status()["processes"]
     assert aside == {"pid": 7, "name": "kernel", "job": False, "because": "is a notebook", "processes": 1, "logs": []}
     assert (shown["job"], shown["processes"], shown["logs"][0]["what"]) == (True, 3, "the output of /a")
