@@ -8,7 +8,6 @@ import os
 import re
 import select
 import struct
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -172,6 +171,8 @@ def zombie_status(pid: int, start_ticks: int) -> int | None:
 
 def tells_exit_status() -> bool:
     """Try, with a child of our own, whether this kernel tells of an exit after somebody has waited for it."""
+    import subprocess  # deferred: those who only look at processes start none
+
     try:
         child = subprocess.Popen(["/bin/sh", "-c", "exit 7"], stdin=subprocess.DEVNULL)
     except OSError:

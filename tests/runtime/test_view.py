@@ -14,6 +14,7 @@ from agent.core.record import HistoryQuery
 from agent.runtime.board import Board
 from agent.runtime.health import Health
 from agent.runtime.records import Showing
+from agent.runtime.status import REMEDY
 from agent.runtime.view import AgentView
 from agent.store.database import Database
 from tests.support.clock import START, ManualClock
@@ -198,8 +199,7 @@ def test_status_tells_of_programs_and_of_what_they_write_jobs_first(view, board,
     assert (shown["job"], shown["processes"], shown["logs"][0]["what"]) == (True, 3, "the output of /a")
     assert [(log["path"], log["read"], log["reason"]) for log in shown["logs"]] == [
         ("/a", True, None),
-        ("/b", False, "Permission denied: let the user that the agent runs as read the file and enter its folders, for "
-         "example with setfacl"),
+        ("/b", False, f"Permission denied: {REMEDY}"),
         ("/c", False, "is a directory"),
         ("/d", False, None),
         (None, False, "is lost"),
