@@ -42,7 +42,11 @@ def problems(place, text, **environ):
         ),
         ("[channels.a]\nurl = 'x'", "1: channels.a.type: missing; expected one of console, slack, webhook"),
         ("[channels]\na = 3", "2: channels.a: found a number, expected a table"),
-        ("[channels.a]\ntype = 'slack'", "1: channels.a.url: missing, expected a value"),
+        ("[channels.a]\ntype = 'webhook'", "1: channels.a.url: missing, expected a value"),
+        (
+            "[channels.a]\ntype = 'slack'",
+            "1: channels.a: found neither, both or half of them, expected url, or token and channel",
+        ),
         (
             "[channels.a]\ntype = 'console'\nalerts = ['gpu_om']",
             '3: channels.a.alerts[0]: found "gpu_om", did you mean "gpu_oom"?',
