@@ -10,7 +10,7 @@ from agent.core.facts import Activity, Event, Progress
 from agent.core.gpu import GpuDriver, GpuReading
 from agent.core.message import Message
 from agent.core.model import Json, Sample
-from agent.core.sightings import TreeSeen
+from agent.core.sightings import Stuck, TreeSeen
 
 Checkpoint = Mapping[str, Json | None]
 """Where a source stands, key by key; None removes a key. Only changed keys are given."""
@@ -89,6 +89,8 @@ class Reading:
     driver: GpuDriver | None = None
     trees: tuple[TreeReading, ...] | None = None
     """What runs on the node that is training or might be; None where this look was not at processes."""
+    stuck: tuple[Stuck, ...] | None = None
+    """Threads that the kernel does not let run; None where this look was not at them."""
     dropped: tuple[str, ...] = ()
     """Paths of logs that are not followed any more."""
 
