@@ -171,8 +171,9 @@ def _body(message: Message, place: _Place, link: str | None) -> Json:
         body |= {"text": fitted(told, TEXT_LIMIT, HTML.write, parsed_length), "parse_mode": "HTML"}
     if message.severity is Severity.INFO:
         body["disable_notification"] = True
-    if message.provider_ref and message.provider_ref.isdecimal():
-        earlier = {"message_id": int(message.provider_ref), "allow_sending_without_reply": True}
+    told_before = message.references.ref
+    if told_before and told_before.isdecimal():
+        earlier = {"message_id": int(told_before), "allow_sending_without_reply": True}
         body["reply_parameters"] = earlier
     return {**body, "link_preview_options": {"is_disabled": True}}
 

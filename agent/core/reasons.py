@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 PLAIN: Mapping[str, str] = {
     "not_taken": "the channel does not take alerts of this type",
+    "only_ends_alerts": "the channel holds alerts open, and takes the completion of a job only as the end of one",
     "below_min_severity": "the severity is below the channel's `min_severity`",
     "not_matched": "its labels do not fit the channel's `match`",
     "own_trouble": "the alert is about this channel's own trouble, which the other channels tell",
     "cooldown": "the channel was told of the same condition a short while ago",
+    "coalesced": "the channel was told of the same thing seconds ago, and takes the latest state after a moment",
     "resolved_before_told": "it was over before the channel was told that it had begun",
     "dropped_by_user": "a person took it out of the queue",
     "channel_removed": "the channel is not in the configuration any more",

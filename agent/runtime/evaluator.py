@@ -13,18 +13,22 @@ from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.curve import CURVE_POINTS, Point, thin
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
-from agent.core.facts import Event, HandedIn, ResolveAsked
+from agent.core.facts import Event, HandedIn, KernelSeen, ResolveAsked
+from agent.core.gpu_policy import GpuPolicy
 from agent.core.job import Job
 from agent.core.job_logs import LogState
 from agent.core.jobbook import JobBook, Turned
+from agent.core.kernel_log import KernelKind
 from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.presentable import without_secrets
 from agent.core.stall import StallLimits
+from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
 from agent.runtime.dispatch import Dispatch
+from agent.runtime.gpu_conditions import GpuConditions
 from agent.runtime.job_conditions import JobConditions
 from agent.runtime.log import event as log_event
 from agent.runtime.metrics import Metrics
@@ -55,6 +59,7 @@ class Settings:
     recipients: Sequence[Recipient]
     rules: Rules = Rules()
     disk: DiskLimits | None = None
+    gpu: GpuPolicy = field(default_factory=GpuPolicy)
     pid_namespace: int | None = None
     """The agent's own, in which it can see processes end."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -154,6 +159,7 @@ class Evaluator:
         ended = self._db.read(lambda conn: jobs.ended(conn, now - REPEAT_WINDOW))
         self._book = JobBook(self._db.read(jobs.running), self._described, ended, watched_from=now)
         self._job_conditions = JobConditions(watched_from=now)
+        self._gpus = GpuConditions(self._db, self._board.gpus)
         self._curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
         recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
@@ -193,7 +199,11 @@ class Evaluator:
         elif isinstance(fact, ResolveAsked):
             alert = self._docket.live.get(fact.alert_id)
             if alert is not None and alert.status is Status.FIRING:
+                self._gpus.resolved(alert, event.at)
                 self._raise(episodes.end(alert, event.at), changes, now)
+            changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
+        elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.XID:
+            self._gpus.take(fact, event.at)
         else:
             self._turn(self._book.fold(event), changes, now)
 
@@ -244,6 +254,9 @@ class Evaluator:
         seen = self._job_conditions.seen(
             self._book.running, self._board.logs(), settings.stall, settings.node, now.wall, before
         )
+        firing = [alert for alert in self._docket.live.values() if alert.status is Status.FIRING]
+        seen += self._gpus.seen(settings.gpu, settings.node, now.wall, before, firing)
+        self._gpus.note(changes)
         stepped = self._conditions.step(now, settings.node, settings.recipients, settings.disk, seen)
         for condition, transition in stepped:
             current = self._docket.firing(condition.fingerprint)
@@ -269,6 +282,8 @@ class Evaluator:
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
+            settings = self._settings
+            changes.note(endings.by_alert(alert, self._docket, self._db, settings.recipients, settings.rules))
 
 
 def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:

@@ -25,8 +25,9 @@ FAILURE_REASONS = (
 
 SUPPRESSION_REASONS = (
     "silenced_by", "below_min_severity", "not_taken", "not_matched", "own_trouble", "resolved_before_told",
+    "only_ends_alerts",
 )  # fmt: skip
-DEFERRAL_REASONS = ("cooldown",)
+DEFERRAL_REASONS = ("cooldown", "coalesced")
 DROP_REASONS = ("store_refuses",)
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

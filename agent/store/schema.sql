@@ -172,6 +172,16 @@ CREATE TABLE channel_ledger (
     PRIMARY KEY (fingerprint, channel)
 ) WITHOUT ROWID;
 
+-- What a provider called things that later messages go on from: its thread about a job (`job:ID`), or the new address
+-- of the channel itself (`channel`). What it called a message or an object is in the ledger.
+CREATE TABLE channel_reference (
+    channel TEXT NOT NULL,
+    about   TEXT NOT NULL,
+    ref     TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (channel, about)
+) WITHOUT ROWID;
+
 CREATE TABLE channel_state (
     channel         TEXT PRIMARY KEY,
     paused_until    INTEGER,

@@ -12,7 +12,7 @@ from agent.channels.webhook import MOST_BYTES
 from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
 from tests.channels.schemas.base import faults
 from tests.support import discord, slack, smtp
-from tests.support.standin import Answer
+from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -40,8 +40,19 @@ class Adapter:
     statuses: Mapping[int, str] | None = None
     """Statuses that mean something else here than in the common table."""
 
+    serve: Callable[[], StandIn] | None = None
+    """A stand-in of its own, for a channel that needs more than one request; None where `accepted` is enough."""
+    carries: Callable[[Received], bool] = lambda request: request.method != "GET"
+    """Whether a request carries the message; others look something up."""
+    probe: Answer | None = None
+    """How the vendor answers a silent test when all is well; None where it has none, or not over HTTP."""
+
     capture: Callable[[Callable[[str], object], object, str], bytes] | None = None
     """Sends one message through a server of the channel's own kind, and gives what arrived."""
+
+    def stand_in(self) -> StandIn:
+        """The vendor, who accepts."""
+        return self.serve() if self.serve is not None else StandIn(self.accepted)
 
     @property
     def http(self) -> bool:
@@ -141,6 +152,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_slack_text,
         secrets=(slack.PATH, slack.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=b"ok"),
+        probe=Answer(400, body=b"no_text"),
     ),
     "discord": Adapter(
         table=lambda url: {"type": "discord", "url": url + discord.PATH},
@@ -148,6 +160,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_discord_text,
         secrets=(discord.PATH, discord.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=discord.SAVED),
+        probe=Answer(200, body=discord.WEBHOOK),
     ),
     "teams": Adapter(
         table=lambda url: {"type": "teams", "url": f"{url}{FLOW_PATH}?{FLOW_QUERY}"},

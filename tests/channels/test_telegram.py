@@ -6,6 +6,7 @@ import pytest
 from agent.channels.telegram import PERMANENT, Config, parsed_length
 from agent.core.model import Link, NotificationKind, Severity
 from agent.core.ports import SendError, SendErrorKind
+from agent.core.references import References
 from tests.channels.samples import FAILED, HOSTILE, RESOLVED, channel, message
 from tests.support.clock import START
 from tests.support.standin import Answer
@@ -60,7 +61,7 @@ def test_the_plain_fallback_is_not_parsed():
 
 
 def test_a_resolved_condition_answers_the_message_about_it():
-    body = sent(message(RESOLVED, NotificationKind.RESOLVED, now=START + 60_000, provider_ref="41"))
+    body = sent(message(RESOLVED, NotificationKind.RESOLVED, now=START + 60_000, references=References(ref="41")))
     assert body["text"] == (
         "<b>✅ Resolved: Disk 92 % full: /data</b>\nFired 14:13, resolved 14:14 (after 1m 00s).\n"
         "<b>Node:</b> node-1\nalert-1 · node-1"

@@ -12,8 +12,9 @@ from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Reading, Receipt
 from agent.core.record import WHY
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import Outlet
+from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
 from agent.runtime.source_worker import SourceStep
 from agent.store import alerts, decisions, deliveries, silences
@@ -46,6 +47,7 @@ class Memory:
     sent: list = field(default_factory=list)
     fail: list = field(default_factory=list)
     die_after_next: bool = False
+    receipt: Receipt = field(default_factory=Receipt)
 
     def send(self, message, key):
         error = self.fail.pop(0) if self.fail else None
@@ -55,7 +57,7 @@ class Memory:
         if self.die_after_next:
             self.die_after_next = False
             raise Killed
-        return Receipt()
+        return self.receipt
 
     def preview(self, message, key):
         return f"{key} {message.headline}"
@@ -67,11 +69,11 @@ class Memory:
 class Node(Rehearsal):
     """One agent. `recipients` are its channels; `restart` is what follows a kill -9."""
 
-    def __init__(self, path, clock, *recipients, rules=None, disk=None):
+    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None):
         self.path = path
         self.clock = clock
         self.recipients = recipients or (Recipient("ops", "slack"),)
-        self.channels = {item.name: Memory(clock) for item in self.recipients}
+        self.channels = {item.name: Memory(clock) for item in self.recipients} | (channels or {})
         self.settings = Settings(NODE, self.recipients, rules or Rules(), disk)
         self.compose = compose
         self._told = 0
@@ -145,5 +147,5 @@ class Node(Rehearsal):
     def _message(self, alert, row, told, now):
         return self.compose(
             alert, row.kind, now=now, reason=WHY[row.kind], node=NODE, redactor=Redactor(), uncertain=row.uncertain,
-            plain=row.plain, provider_ref=told,
+            plain=row.plain, references=told or NOTHING_KNOWN,
         )  # fmt: skip

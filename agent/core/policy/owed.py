@@ -21,8 +21,13 @@ class Owed:
     replaces: Delivery | None = None
 
 
-def owed(alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, now: int) -> Owed | None:
+def owed(
+    alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, now: int, *, stateful: bool = False
+) -> Owed | None:
     """Decide what is owed. `rows` are all deliveries of this alert on this channel, oldest first.
+
+    A `stateful` channel holds a one-shot alert open until something ends it, hears of every change of severity, and
+    needs no reminder.
 
     Nothing is owed while a delivery is on its way; what it achieves shows in the ledger, and the next round goes on.
     """
@@ -31,15 +36,20 @@ def owed(alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, n
         return None
     waiting = last if last is not None and last.state in UNSENT else None
     told = ledger.open_announced and ledger.alert_id == alert.id
-    if alert.status is Status.RESOLVED:
+    if over(alert, stateful=stateful):
         return _on_resolve(told, waiting)
     if alert.status is Status.EVENT:
-        return _on_event(last)
+        return _on_event(last) if alert.ends_at is None else None
     if waiting is not None:
         return _while_waiting(alert, waiting)
     if not told:
         return None if _given_up(last, alert, rules, now) else Owed(NotificationKind.FIRED, "first notification")
-    return _while_firing(alert, ledger, rules, now)
+    return _state(alert, ledger) if stateful else _while_firing(alert, ledger, rules, now)
+
+
+def over(alert: Alert, *, stateful: bool) -> bool:
+    """Whether the channel is to be told that it is over; an event is so only where it was held open."""
+    return alert.status is Status.RESOLVED or (stateful and alert.ends_at is not None)
 
 
 def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
@@ -72,6 +82,15 @@ def _while_waiting(alert: Alert, waiting: Delivery) -> Owed | None:
     if waiting.state is DeliveryState.DEFERRED:
         return Owed(waiting.kind, "first notification", waiting)
     return None
+
+
+def _state(alert: Alert, ledger: Ledger) -> Owed | None:
+    known = ledger.last_accepted_severity
+    if known is None or alert.severity == known:
+        return None
+    if alert.severity > known:
+        return Owed(NotificationKind.ESCALATED, "severity rose")
+    return Owed(NotificationKind.REPEATED, "severity fell")
 
 
 def _while_firing(alert: Alert, ledger: Ledger, rules: Rules, now: int) -> Owed | None:

@@ -1,12 +1,13 @@
 """The order of policy, readable in one list: the first stage that does not pass a proposal on decides."""
 
+from agent.core.policy.coalesce import coalesce
 from agent.core.policy.cooldown import cooldown
 from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verdict
 from agent.core.policy.one_failure import one_failure
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
 
-STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown)
+STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown, coalesce)
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 
 

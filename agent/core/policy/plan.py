@@ -14,7 +14,7 @@ from agent.core.model import (
 )
 from agent.core.policy.delivery import address
 from agent.core.policy.model import Action, Context, Proposal, Recipient, Verdict
-from agent.core.policy.owed import Owed, owed, repeat_at
+from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 
 RowsByChannel = Mapping[tuple[str, str], Sequence[Delivery]]
@@ -75,8 +75,8 @@ def _decide(
     result: Plan, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery], context: Context,
     now: int,
 ) -> None:
-    due = owed(alert, ledger, rows, context.rules, now)
-    if alert.status is Status.FIRING:
+    due = owed(alert, ledger, rows, context.rules, now, stateful=recipient.stateful)
+    if alert.status is Status.FIRING and not recipient.stateful:
         result.wake(repeat_at(alert, ledger, context.rules))
     if due is None:
         return
@@ -95,8 +95,8 @@ def _decide(
 
 
 def _verdict(proposal: Proposal, due: Owed, context: Context, now: int) -> Verdict:
-    resolved_untold = proposal.alert.status is Status.RESOLVED and due.kind is not NotificationKind.RESOLVED
-    if resolved_untold:
+    resolved = over(proposal.alert, stateful=proposal.recipient.stateful)
+    if resolved and due.kind is not NotificationKind.RESOLVED:
         return Verdict(Action.SUPPRESS, "resolved_before_told", stage="cooldown")
     return judge(proposal, context, now)
 

@@ -17,6 +17,8 @@ def refusal(recipient: Recipient, alert: Alert, rules: Rules) -> str | None:
     """Why the recipient does not take the alert; None if it does."""
     if alert.type is AlertType.CHANNEL_FAILING and alert.labels.get("channel") == recipient.name:
         return "own_trouble"
+    if recipient.stateful and alert.type is AlertType.JOB_COMPLETED:
+        return "only_ends_alerts"
     if not takes_type(recipient, alert.type, rules):
         return "not_taken"
     if alert.severity < recipient.min_severity:
