@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core import episodes, handed_in, job_alerts
-from agent.core.clock import MINUTE, SECOND, Instant
-from agent.core.curve import CURVE_POINTS, Point, thin
+from agent.core.clock import SECOND, Instant
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
 from agent.core.facts import Event, HandedIn, KernelSeen, ResolveAsked
@@ -27,6 +26,7 @@ from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
+from agent.runtime.curves import Curves
 from agent.runtime.dispatch import Dispatch
 from agent.runtime.gpu_conditions import GpuConditions
 from agent.runtime.job_conditions import JobConditions
@@ -47,8 +47,6 @@ TICK = 1.0
 """Seconds between rounds when nothing rings."""
 PROGRESS_SAVED_EVERY = 15 * SECOND
 """How often the last step and loss of running jobs are stored, when nothing else is."""
-CURVES_SAVED_EVERY = 5 * MINUTE
-"""How often the curves of running jobs are stored: each is rewritten whole, and only a picture is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class Evaluator:
         """The failures of this round, by job."""
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
-        self._progress_saved_at = self._curves_saved_at = now.wall
+        self._progress_saved_at = now.wall
         self._load(now.wall)
 
     def step(self, now: Instant) -> Next:
@@ -160,7 +158,8 @@ class Evaluator:
         self._book = JobBook(self._db.read(jobs.running), self._described, ended, watched_from=now)
         self._job_conditions = JobConditions(watched_from=now)
         self._gpus = GpuConditions(self._db, self._board.gpus)
-        self._curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
+        curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
+        self._curves = Curves(curves, now)
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
         recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
         self._docket = Docket(live.values(), recent)
@@ -211,43 +210,22 @@ class Evaluator:
         turned = self._book.conclude(now.wall, _log_states(self._book.running.values(), logs, now))
         self._turn((item for item in turned if item[1] is not None), changes, now.wall)
         for job, _ in turned:
-            self._extend_curve(job)
+            self._curves.extend(job)
         if turned and now.wall - self._progress_saved_at >= PROGRESS_SAVED_EVERY:
             self._progress_saved_at = now.wall
             changes.jobs |= self._book.running
-            self._save_curves(changes, now.wall)
+            self._curves.note_all(changes, now.wall)
 
     def _turn(self, turned: Iterable[Turned], changes: Changes, now: int) -> None:
         for job, turn in turned:
-            self._save(job, changes)
+            changes.jobs[job.id] = job
+            self._curves.note(job, changes)
             if turn is None:
                 continue
             for alert in job_alerts.for_turn(job, turn, self._settings.node, now):
                 self._raise(alert, changes, now)
                 if alert.type is AlertType.JOB_FAILED and job.reason is not None:
                     self._ends[job.id] = _End(alert.id, job.reason)
-
-    def _save(self, job: Job, changes: Changes) -> None:
-        changes.jobs[job.id] = job
-        curve = self._curves.get(job.id)
-        if curve:
-            changes.curves[job.id] = thin(curve)
-        if not job.running:
-            self._curves.pop(job.id, None)
-
-    def _save_curves(self, changes: Changes, now: int) -> None:
-        if now - self._curves_saved_at >= CURVES_SAVED_EVERY:
-            self._curves_saved_at = now
-            changes.curves |= {job: thin(self._curves[job]) for job in self._book.running if self._curves.get(job)}
-
-    def _extend_curve(self, job: Job) -> None:
-        step, at = job.progress.step, job.progress_at
-        points = self._curves.setdefault(job.id, [])
-        if step is None or at is None or (points and points[-1].step == step):
-            return
-        points.append(Point(step, at, job.progress.loss, job.progress.throughput))
-        if len(points) >= 2 * CURVE_POINTS:  # thinning each time would cost more than the readings
-            points[:] = thin(points)
 
     def _judge_conditions(self, changes: Changes, now: Instant) -> None:
         before, settings = self._conditions.states, self._settings
