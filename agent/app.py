@@ -39,6 +39,7 @@ from agent.runtime.evaluator import Settings
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
+from agent.sources.blocked import BlockedSource
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
@@ -186,7 +187,7 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
-    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
+    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
@@ -205,22 +206,21 @@ def remote_log_settings(loaded: Loaded, board: Board) -> Mapping[str, object]:
 
 def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable[[], None]) -> Source:
     """Build one source. `ring` wakes it."""
-    if name == RemoteDisks.name:
-        disk = loaded.settings.source("disk", DiskConfig)
-        return RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval)
     if name.startswith(remote.LOGS):
         return remote.log_source(name, _logs(loaded), board, clock)
-    if name == Gpus.name:
-        return Gpus(loaded.settings.source("gpu", GpuConfig), board.gpus, clock)
-    if name == KernelSource.name:
-        return KernelSource(loaded.settings.source("kernel", KernelConfig))
-    if name == "spool":
-        return SpoolSource(loaded.spool_dir, ring)
-    if name == "exits":
-        return ExitSource(board.wanted_processes)
-    if name == "disk":
-        return DiskSource(loaded.settings.source("disk", DiskConfig), always=[loaded.state_dir])
-    return LogSource(_logs(loaded), wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring)
+    settings = loaded.settings
+    disk, gpu = settings.source("disk", DiskConfig), settings.source("gpu", GpuConfig)
+    build: Mapping[str, Callable[[], Source]] = {
+        "spool": lambda: SpoolSource(loaded.spool_dir, ring),
+        "exits": lambda: ExitSource(board.wanted_processes),
+        "blocked": lambda: BlockedSource(board.suspects),
+        "gpu": lambda: Gpus(gpu, board.gpus, clock),
+        "kernel": lambda: KernelSource(settings.source("kernel", KernelConfig)),
+        "disk": lambda: DiskSource(disk, always=[loaded.state_dir]),
+        RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval),
+        "logs": lambda: LogSource(_logs(loaded), wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),
+    }
+    return build[name]()
 
 
 def _logs(loaded: Loaded) -> LogsConfig:

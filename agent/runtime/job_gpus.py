@@ -24,14 +24,15 @@ class JobGpus:
         self._held: dict[str, tuple[GpuIdentity, ...]] = {}
         self._version = -1
         self._looked_at = float("-inf")
+        self._namespace: int | None = None
 
     def look(self, running: Mapping[str, Job], namespace: int | None, now: Instant) -> bool:
-        """See who holds what; whether GPUs were looked at since the last time. `namespace`: the agent's own, of pids."""
+        """See who holds what; returns whether GPUs were looked at since. `namespace`: the agent's own, of pids."""
         seen = self._board.gpus.latest()
         fresh = seen.version != self._version
         if not fresh and running.keys() == self._pids.keys() and now.monotonic - self._looked_at < LOOKED_EVERY:
             return False
-        self._version, self._looked_at = seen.version, now.monotonic
+        self._version, self._looked_at, self._namespace = seen.version, now.monotonic, namespace
         self._readings = {reading.gpu.uuid: reading for reading in seen.readings}
         trees = self._board.trees()
         self._pids = {
@@ -77,7 +78,7 @@ class JobGpus:
         }
         rank = _rank(finding)
         pid = next((item.pid for item in job.ranks if item.rank == rank and rank is not None), None)
-        own = self.pids(job.id)
+        own = self.pids(job.id) | job_gpus.pids_of(job, self._board.trees(), self._namespace)
         gpu = self._meant(job, finding, own if pid is None else {pid}, memory)
         points = memory[gpu.uuid] if gpu is not None else ()
         reading = self._readings[gpu.uuid] if gpu is not None else None
