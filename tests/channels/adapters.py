@@ -134,6 +134,11 @@ def _mail_text(content: bytes) -> str:
     return f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}"
 
 
+def _previewed(build: Callable[[str], object], what: object, key: str) -> bytes:
+    """What Apprise is given; test_apprise sees it arrive, a process for each message."""
+    return build("http://127.0.0.1:9").preview(what, key).encode()
+
+
 ADAPTERS: Mapping[str, Adapter] = {
     "console": Adapter(table=lambda _: {"type": "console"}, check=_console_problems),
     "webhook": Adapter(
@@ -175,6 +180,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_telegram_text,
         secrets=(BOT_TOKEN, BOT_TOKEN.partition(":")[2]),
         accepted=Answer(200, body=b'{"ok": true, "result": {"message_id": 42}}'),
+        probe=Answer(200, body=b'{"ok": true, "result": {"id": 1, "username": "gpu_bot"}}'),
     ),
     "ntfy": Adapter(
         table=lambda url: {"type": "ntfy", "url": f"{url}/gpus-t0pic", "token": "tk_ntfys3cret"},
@@ -182,6 +188,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_texts,
         secrets=("tk_ntfys3cret", "gpus-t0pic"),
         accepted=Answer(200, body=b'{"id": "hwQ2YpKdmg", "event": "message"}'),
+        probe=Answer(200, body=b'{"healthy": true}'),
     ),
     "feishu": Adapter(
         table=lambda url: {"type": "feishu", "url": url + FEISHU_PATH, "secret": ROBOT_SECRET},
@@ -205,6 +212,12 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=lambda body: _unlike(_texts(body)),
         secrets=(WECOM_KEY,),
         accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "apprise": Adapter(
+        table=lambda url: {"type": "apprise", "url": f"json://{url.partition('://')[2]}{SECRET_PATH}"},
+        check=lambda given: [] if len(given) <= 32_000 else [f"{len(given)} bytes"],
+        secrets=(SECRET_PATH,),
+        capture=_previewed,
     ),
     "email": Adapter(
         table=lambda url: {

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,16 @@ STATUSES = {
     **dict.fromkeys((408, 425, 500, 502, 503, 504), SendErrorKind.RETRY),
 }
 
-every_type = pytest.mark.parametrize("name", TYPES)
+EXTRAS = {"apprise"}
+every_type = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.skipif(not find_spec(name), reason="the extra is not installed"))
+        if name in EXTRAS
+        else name
+        for name in TYPES
+    ],
+)
 every_http_type = pytest.mark.parametrize("name", OVER_HTTP)
 every_status = pytest.mark.parametrize("status", STATUSES)
 

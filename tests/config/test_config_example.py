@@ -24,6 +24,7 @@ SECRETS = {
     "feishu-secret": "s3cret-of-feishu",
     "dingtalk-url": "https://oapi.dingtalk.com/robot/send?access_token=x",
     "dingtalk-secret": "SECx",
+    "apprise-url": "gotify://gotify.example.com/AbCdEf",
     "wecom-url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x",
 }
 """What the files of the example hold."""
@@ -38,7 +39,8 @@ def loaded(text, tmp_path, **environ):
 
 @pytest.fixture
 def everything(tmp_path):
-    """The example with every commented setting in force."""
+    """The example with every commented setting in force, the optional channels too."""
+    pytest.importorskip("apprise", reason="the extra is not installed")
     for name, secret in SECRETS.items():
         (tmp_path / name).write_text(secret)
     text = SETTING.sub("", EXAMPLE.read_text()).replace("/etc/gpuwarden/", f"{tmp_path}/")
