@@ -67,7 +67,7 @@ RULES: Mapping[str, GpuRule] = {
     ),
     "gpu_imbalance": GpuRule(
         "A GPU does less than the others of its job", threshold=0.2, clear=0.4, for_ms=15 * MINUTE, enabled=False,
-        unit="share of the median of its job", below=True, advice="Look at the rank on that GPU: its data, its clocks.",
+        unit="share of the job's median", below=True, advice="Look at the rank on that GPU: its data, its clocks.",
     ),
     "nvlink_down": GpuRule("NVLink is down", AlertType.GPU_ERROR, for_ms=MINUTE, keep_ms=0),
     "nvlink_errors": GpuRule("NVLink errors", threshold=100, clear=50, keep_ms=0, unit="errors an hour"),
