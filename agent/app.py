@@ -22,20 +22,20 @@ from agent.config.settings import JobTable
 from agent.config.zones import resolve
 from agent.core import message
 from agent.core.clock import SECOND, Clock
+from agent.core.digest import compose_digest
 from agent.core.disk_rules import DiskLimits
 from agent.core.job import Job
 from agent.core.message import Message
-from agent.core.model import Alert, Delivery
 from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
-from agent.core.references import NOTHING_KNOWN, References
 from agent.core.stall import StallLimits
 from agent.gpus import Gpus, policy_of
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
+from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
@@ -155,11 +155,16 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
     agent = loaded.settings.agent
     zone = resolve(agent.timezone, environ)
 
-    def compose(alert: Alert, row: Delivery, told: References | None, now: int) -> Message:
+    def compose(news: News, now: int) -> Message:
+        row, uncertain = news.row, news.row.uncertain and not recognises_repeats
+        if news.members:
+            return compose_digest(
+                news.digest, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
+                uncertain=uncertain, plain=row.plain, include_paths=agent.include_paths,
+            )  # fmt: skip
         return message.compose(
-            alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
-            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, references=told or NOTHING_KNOWN,
-            include_paths=agent.include_paths,
+            news.alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
+            uncertain=uncertain, plain=row.plain, references=news.references, include_paths=agent.include_paths,
         )  # fmt: skip
 
     return compose

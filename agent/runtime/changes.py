@@ -10,9 +10,11 @@ from agent.core.curve import Point
 from agent.core.gpu_usage import Usage, UsageKey
 from agent.core.job import Job
 from agent.core.model import Alert, Decision, Delivery, Json
+from agent.core.policy.bucket import Bucket
+from agent.core.policy.model import Group
 from agent.core.policy.plan import Change
 from agent.core.xid_rules import XidRecord
-from agent.store import alerts, decisions, events, gpu_hours, jobs, meta, outbox
+from agent.store import alerts, decisions, events, gpu_hours, jobs, limits, meta, outbox
 
 RULE_PREFIX = "rule."
 """Under which `meta` keeps the state of each condition."""
@@ -34,6 +36,8 @@ class Changes:
     inserts: list[Delivery] = field(default_factory=list)
     moves: list[Change] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    groups: dict[Group, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         states = (self.jobs, self.curves, self.alerts, self.rules, self.xids, self.usage)
@@ -59,6 +63,8 @@ class Changes:
         self.inserts += later.inserts
         self.moves += later.moves
         self.decisions += later.decisions
+        self.buckets |= later.buckets
+        self.groups |= later.groups
 
 
 def store(conn: sqlite3.Connection, changes: Changes) -> None:
@@ -72,7 +78,9 @@ def store(conn: sqlite3.Connection, changes: Changes) -> None:
     for row in changes.inserts:
         outbox.insert(conn, row)
     for move in changes.moves:
-        outbox.update_state(conn, move.delivery_id, move.state, move.reason, move.next_at)
+        outbox.update_state(conn, move.delivery_id, move.state, move.reason, move.next_at, move.merged_into)
+    limits.save_buckets(conn, changes.buckets)
+    limits.save_groups(conn, changes.groups)
     decisions.record(conn, changes.decisions)
     for key, state in changes.rules.items():
         _remember(conn, RULE_PREFIX + key, None if state.phase is Phase.INACTIVE else encode(state))
