@@ -48,8 +48,6 @@ class LogHeld:
     """The byte at which the run begins in it; None where that is to be found out."""
     trouble: str | None = None
     """Why it is not read, with what to do."""
-    remote: bool = False
-    """Whether that is because it lies on a file system that may hang whoever looks at it."""
     uid: int | None = None
     """Who writes it; he must be allowed to read it, too."""
 
@@ -65,11 +63,10 @@ class TreeReading:
     """Why it is a job or none, in words."""
     seen: TreeSeen | None = None
     """The run; None for what can be none."""
-    processes: int = 1
-    logs: tuple[LogHeld, ...] = ()
-    uid: int | None = None
     pids: tuple[int, ...] = ()
     """Every process of the run, where it is one."""
+    logs: tuple[LogHeld, ...] = ()
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
