@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from agent import remote
+from agent import remote, reporting
 from agent.config.load import Loaded
 from agent.config.schema import Schema
 from agent.config.settings import JobTable
@@ -85,8 +85,8 @@ def evaluator_settings(loaded: Loaded) -> Settings:
     disk = settings.source("disk", DiskConfig)
     return Settings(
         node=settings.agent.node,
-        recipients=recipients(loaded),
-        rules=settings.rules(),
+        recipients=(channels := recipients(loaded)),
+        rules=replace(settings.rules(), reports=reporting.takers(loaded, channels)),
         pid_namespace=proc.pid_namespace(),
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
+from agent.core import report_text
 from agent.core.clock import MINUTE, SECOND
 from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
 from agent.core.redact import Redactor
+from agent.core.table import Table
 from agent.core.text import cut, duration, loss, size, steps, tail_lines
 
 LATE = 5 * MINUTE
@@ -52,6 +54,9 @@ class Message:
     left_out: int = 0
     """How many more a digest is about."""
 
+    tables: tuple[Table, ...] = ()
+    """The whole of a report, for mails; its evidence is what a chat can take of it."""
+
     @property
     def headline(self) -> str:
         """Emoji and title."""
@@ -89,6 +94,7 @@ def compose(
         at=now,
         plain=plain,
         provider_ref=provider_ref,
+        tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
     )
 
 

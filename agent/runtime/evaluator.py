@@ -8,12 +8,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.core import episodes, handed_in, job_alerts
+from agent.core import episodes, handed_in, job_alerts, report_alert
 from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.curve import CURVE_POINTS, Point, thin
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
-from agent.core.facts import Event, HandedIn, ResolveAsked
+from agent.core.facts import Event, HandedIn, ReportMade, ResolveAsked
 from agent.core.job import Job
 from agent.core.job_logs import LogState
 from agent.core.jobbook import JobBook, Turned
@@ -190,6 +190,8 @@ class Evaluator:
         if isinstance(fact, HandedIn):
             current = self._docket.firing(handed_in.identity(event, fact, node))
             self._raise(handed_in.alert_of(event, fact, node, current), changes, now)
+        elif isinstance(fact, ReportMade):
+            self._raise(report_alert.alert_of(event, fact, node), changes, now)
         elif isinstance(fact, ResolveAsked):
             alert = self._docket.live.get(fact.alert_id)
             if alert is not None and alert.status is Status.FIRING:

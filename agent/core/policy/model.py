@@ -53,6 +53,8 @@ class Rules:
     """The user's rules by type of alert."""
 
     types: Mapping[AlertType, TypeRule] = field(default_factory=dict)
+    reports: Mapping[AlertType, frozenset[str]] = field(default_factory=dict)
+    """The channels that take each report, whatever severities and labels they take otherwise."""
 
     def of(self, alert_type: AlertType) -> TypeRule:
         """The rule of one type."""

@@ -34,7 +34,7 @@ def owed(alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, n
     if alert.status is Status.RESOLVED:
         return _on_resolve(told, waiting)
     if alert.status is Status.EVENT:
-        return _on_event(last)
+        return _on_event(alert, last)
     if waiting is not None:
         return _while_waiting(alert, waiting)
     if not told:
@@ -50,7 +50,9 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
     return ledger.last_accepted_at + every
 
 
-def _on_event(last: Delivery | None) -> Owed | None:
+def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
+    if last is None and alert.report is not None:
+        return Owed(NotificationKind.REPORT, "report")
     if last is None:
         return Owed(NotificationKind.FIRED, "first notification")
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None
