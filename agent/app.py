@@ -22,24 +22,29 @@ from agent.config.settings import JobTable
 from agent.config.zones import resolve
 from agent.core import message
 from agent.core.clock import SECOND, Clock
+from agent.core.digest import compose_digest
 from agent.core.disk_rules import DiskLimits
 from agent.core.job import Job
 from agent.core.message import Message
-from agent.core.model import Alert, Delivery
 from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.core.stall import StallLimits
+from agent.gpus import Gpus, policy_of
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.news import News
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
+from agent.sources.gpu.settings import Config as GpuConfig
+from agent.sources.kernel import Config as KernelConfig
+from agent.sources.kernel import KernelSource
 from agent.sources.logs.settings import remarks as log_remarks
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.logs.watcher import LogSource
@@ -53,7 +58,7 @@ if TYPE_CHECKING:
 def schema() -> Schema:
     """The settings classes of sources and channels, for the configuration to be read by."""
     return Schema(
-        sources={"disk": DiskConfig, "logs": LogsConfig},
+        sources={"gpu": GpuConfig, "disk": DiskConfig, "logs": LogsConfig, "kernel": KernelConfig},
         channel_types=channel_types(),
         channel_config=lambda kind: _channel_module(kind).Config,
         may_touch=Reach().file,
@@ -91,6 +96,7 @@ def evaluator_settings(loaded: Loaded) -> Settings:
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,
+        gpu=policy_of(settings.source("gpu", GpuConfig)),
         describe=lambda job: describe(job, loaded),
         stall=lambda job: stall_limits(job, loaded),
     )
@@ -148,11 +154,16 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
     agent = loaded.settings.agent
     zone = resolve(agent.timezone, environ)
 
-    def compose(alert: Alert, row: Delivery, told: str | None, now: int) -> Message:
+    def compose(news: News, now: int) -> Message:
+        row, uncertain = news.row, news.row.uncertain and not recognises_repeats
+        if news.members:
+            return compose_digest(
+                news.digest, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
+                uncertain=uncertain, plain=row.plain, include_paths=agent.include_paths,
+            )  # fmt: skip
         return message.compose(
-            alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
-            uncertain=row.uncertain and not recognises_repeats, plain=row.plain, provider_ref=told,
-            include_paths=agent.include_paths,
+            news.alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
+            uncertain=uncertain, plain=row.plain, references=news.references, include_paths=agent.include_paths,
         )  # fmt: skip
 
     return compose
@@ -179,11 +190,14 @@ def remarks(loaded: Loaded) -> Iterable[tuple[str, str]]:
 def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
+    gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
     always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
         "logs": logs if logs.enabled else None,
+        "gpu": (gpu.interval, gpu.slow_interval) if gpu.enabled else None,
+        "kernel": kernel if kernel.enabled else None,
     }
     return always | {name: settings for name, settings in chosen.items() if settings is not None}
 
@@ -201,6 +215,10 @@ def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable
         return RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval)
     if name.startswith(remote.LOGS):
         return remote.log_source(name, _logs(loaded), board, clock)
+    if name == Gpus.name:
+        return Gpus(loaded.settings.source("gpu", GpuConfig), board.gpus, clock)
+    if name == KernelSource.name:
+        return KernelSource(loaded.settings.source("kernel", KernelConfig))
     if name == "spool":
         return SpoolSource(loaded.spool_dir, ring)
     if name == "exits":

@@ -13,7 +13,8 @@ from agent import app
 from agent.config.load import Loaded
 from agent.core.redact import Redactor
 from agent.runtime.clock import SystemClock
-from agent.runtime.notifier import Compose, Outlet
+from agent.runtime.news import News
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Records
 from agent.runtime.steering import Refused, Steering
 from agent.store.database import Database
@@ -21,8 +22,9 @@ from agent.store.directory import DATABASE
 from agent.store.errors import StoreError
 
 __all__ = [
-    "Compose", "Outlet", "Records", "Refused", "Steering", "StoreError", "channel", "composer", "database", "records",
-    "steering",
+    "Compose", "News", "Outlet", "Records", "Refused", "Steering", "StoreError", "channel", "channels", "composer",
+    "database",
+    "records", "steering",
 ]  # fmt: skip
 
 
@@ -40,6 +42,11 @@ def records(loaded: Loaded) -> Records:
 def steering(loaded: Loaded) -> Steering:
     """Change the state."""
     return Steering(partial(Database.open, database(loaded)), SystemClock())
+
+
+def channels(loaded: Loaded) -> tuple[str, ...]:
+    """The names of the enabled channels."""
+    return tuple(item.name for item in app.recipients(loaded))
 
 
 @contextmanager

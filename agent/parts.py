@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.lives import SIGN_EVERY
 from agent.core.model import Delivery
-from agent.core.ports import Source
+from agent.core.ports import Patient, Source
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.conditions import Conditions
@@ -19,7 +19,8 @@ from agent.runtime.dispatch import Dispatch
 from agent.runtime.evaluator import TICK, Evaluator, Settings
 from agent.runtime.housekeeping import INTERVAL, Housekeeping
 from agent.runtime.metrics import Metrics
-from agent.runtime.notifier import IDLE, LEASE_MARGIN, Compose, Notifier, Outlet
+from agent.runtime.notifier import IDLE, LEASE_MARGIN, Notifier
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.reporter import Reporter, Reporting
 from agent.runtime.source_worker import SourceStep
 from agent.runtime.supervisor import Stage, Supervisor
@@ -86,7 +87,10 @@ class Parts:
             observe=lambda seconds: self.metrics.looked(source.name, seconds),
             clean=self.clean,
         )  # fmt: skip
-        self._add(Stage.SOURCES, source.name, step, step.close, interval=source.interval, source=True)
+        self._add(
+            Stage.SOURCES, source.name, step, step.close, interval=source.interval, source=True,
+            deadline=source.deadline if isinstance(source, Patient) else None,
+        )  # fmt: skip
 
     def add_evaluator(self, settings: Callable[[], Settings]) -> None:
         """Run the evaluator."""

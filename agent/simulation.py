@@ -25,7 +25,7 @@ from agent.core.record import moment
 from agent.core.redact import Redactor
 from agent.core.timeline import Entry, Kill, Outage, Timeline
 from agent.runtime.clock import VirtualClock
-from agent.runtime.notifier import Outlet
+from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
 from agent.store import backlog, decisions, history
 

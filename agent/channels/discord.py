@@ -60,6 +60,18 @@ class Channel:
         response = self._tools.http.request(self._request(message), self._config.timeout)
         return judge(response, self._tools.clock.now().wall, self._tools.redactor)
 
+    def probe(self) -> str:
+        """Ask for the webhook itself. Raises SendError."""
+        request = Request("GET", self._config.address, {})
+        response = self._tools.http.request(request, self._config.timeout)
+        error = classify_status(response, self._tools.clock.now().wall, self._tools.redactor)
+        found = _object(response)
+        if error is None and not isinstance(found.get("id"), str):
+            error = refusal(SendErrorKind.MISCONFIGURED, response, self._tools.redactor, reason="other")
+        if error is not None:
+            raise error
+        return f"webhook {found.get('name') or 'without a name'}"
+
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - as above
         """Show the request with the webhook's URL masked."""
         return self._request(message).preview()

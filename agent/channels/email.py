@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from agent.channels.shared.base import CommonConfig, SecretText, Tools, links
 from agent.channels.shared.mail import compose
-from agent.channels.shared.smtp import MailServer, Security, deliver
+from agent.channels.shared.smtp import MailServer, Security, deliver, verify
 from agent.channels.shared.urls import is_loopback
 from agent.core.message import Message
 from agent.core.ports import Receipt
@@ -88,6 +88,12 @@ class Channel:
             mail.as_bytes(),
         )  # fmt: skip
         return Receipt(ref=mail["Message-ID"])
+
+    def probe(self) -> str:
+        """Connect, secure the connection, log in, and hand nothing in. Raises SendError."""
+        config, tools = self._config, self._tools
+        verify(config.server, tools.http, tools.redactor, config.timeout)
+        return f"{config.host} accepts {config.username or 'mail without a login'}"
 
     def preview(self, message: Message, key: str) -> str:
         """Show the mail, decoded, with its way."""

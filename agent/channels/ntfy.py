@@ -79,6 +79,17 @@ class Channel(Posting[Config]):
         body = {"topic": topic or config.topic, **_body(replace(message, links=links(message, config.link)))}
         return Request("POST", _TOPIC.sub("/", config.address), headers, encoded(body))
 
+    def probe(self) -> str:
+        """Ask whether the server is well; whether the topic may be written shows only when it is. Raises SendError."""
+        request = Request("GET", _TOPIC.sub("/v1/health", self._config.address), {})
+        response = self._tools.http.request(request, self._config.timeout)
+        error = classify_status(response, self._tools.clock.now().wall, self._tools.redactor)
+        if error is not None:
+            raise error
+        if response.object.get("healthy") is not True:
+            raise not_the_vendor(response, self._tools.redactor)
+        return "the server is well"
+
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - ntfy takes no key
         """Show the request with token and topic masked."""
         return self.request(message, topic=MASK).preview({"authorization"})

@@ -50,6 +50,9 @@ WORDS: Mapping[str, tuple[SendErrorKind, str]] = {
 }
 """What Slack's answers mean, whatever status they come with: a 500 has been seen with `action_prohibited`."""
 
+EMPTY = frozenset({"no_text", "invalid_payload"})
+"""What Slack says to a message without text, if nothing else is wrong."""
+
 
 class Config(UrlConfig):
     """`[channels.NAME]` with `type = "slack"`: `url` is that of an incoming webhook."""
@@ -69,6 +72,15 @@ class Channel:
         """Post the message. Raises SendError."""
         response = self._tools.http.request(self._request(message), self._config.timeout)
         return judge(response, self._tools.clock.now().wall, self._tools.redactor)
+
+    def probe(self) -> str:
+        """Post nothing: a webhook that is alive refuses an empty text, one that is dead says so. Raises SendError."""
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        request = Request("POST", self._config.address, headers, b'{"text": ""}')
+        response = self._tools.http.request(request, self._config.timeout)
+        if response.text.strip() not in EMPTY:
+            judge(response, self._tools.clock.now().wall, self._tools.redactor)
+        return "the webhook is alive"
 
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - as above
         """Show the request with the webhook's URL masked."""

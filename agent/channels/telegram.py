@@ -5,11 +5,12 @@ does one whose topic is gone, into the chat itself. Telegram offers no idempoten
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape as html_escape
 from html import unescape
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -22,6 +23,7 @@ from agent.core.message import Message
 from agent.core.model import Json, Severity
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.redact import Redactor, Secret
+from agent.core.references import References
 from agent.core.text import utf16
 
 SERVER = "https://api.telegram.org"
@@ -87,40 +89,59 @@ class _Place:
 
 
 class Channel:
-    """One message to one chat; it remembers where a group has moved until the configuration is read again."""
+    """One message to one chat."""
 
     def __init__(self, name: str, config: Config, tools: Tools) -> None:
         self.name = name
         self._config = config
         self._tools = tools
-        self._place = _Place(config.chat_id, config.topic_id)
 
     def send(self, message: Message, key: str) -> Receipt:  # noqa: ARG002 - Telegram takes no key
         """Send the message, after its chat if that has moved. Raises SendError."""
-        clock, place = self._tools.clock, self._place
-        until = clock.now().monotonic + self._config.timeout
+        ask = self._tools.http.calls(self._config.timeout)
+        place = self._place(message.references)
         for _ in range(MOST_HOPS):
-            left = until - clock.now().monotonic
-            response = self._tools.http.request(self._request(message, place), left)
+            response = ask(self._sending(message, place))
             moved = elsewhere(response, place)
             if moved is None:
                 break
-            if moved.chat != place.chat:
-                self._place = _Place(moved.chat, moved.topic)
             place = moved
-        return judge(response, clock.now().wall, self._tools.redactor)
+        sent = self._result(response, "message_id")
+        came_from = self._config.chat_id
+        moved_to = f"{came_from}>{place.chat}" if place.chat != came_from else None
+        return Receipt(ref=str(sent["message_id"]), status=response.status, moved_to=moved_to)
+
+    def probe(self) -> str:
+        """Ask who the bot is, and for the chat. Raises SendError."""
+        ask = self._tools.http.calls(self._config.timeout)
+        bot = self._result(ask(Request("GET", self._method("getMe"), {})), "id")
+        chat = quote(str(self._config.chat_id), safe="")
+        found = self._result(ask(Request("GET", f"{self._method('getChat')}?chat_id={chat}", {})), "id")
+        return f"@{bot.get('username')} knows the chat {found.get('title') or found.get('username') or 'of a person'}"
 
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - as above
         """Show the request; its URL, which holds the token, is masked."""
-        return self._request(message, self._place).preview()
+        return self._sending(message, self._place(message.references)).preview()
 
     def close(self) -> None:
         """Nothing to let go of: the client is shared."""
 
-    def _request(self, message: Message, place: _Place) -> Request:
+    def _place(self, known: References) -> _Place:
+        """The chat that is configured, or where that one has moved; another one has not moved with it."""
         config = self._config
-        url = f"{config.address}/bot{config.token.reveal()}/sendMessage"
-        return Request("POST", url, JSON_HEADERS, encoded(_body(message, place, config.link)))
+        came_from, _, moved = (known.moved_to or "").partition(">")
+        followed = moved and came_from == str(config.chat_id)
+        return _Place(int(moved) if followed else config.chat_id, config.topic_id)
+
+    def _sending(self, message: Message, place: _Place) -> Request:
+        body = _body(message, place, self._config.link)
+        return Request("POST", self._method("sendMessage"), JSON_HEADERS, encoded(body))
+
+    def _method(self, name: str) -> str:
+        return f"{self._config.address}/bot{self._config.token.reveal()}/{name}"
+
+    def _result(self, response: Response, key: str) -> Mapping[str, Json]:
+        return result(response, key, self._tools.clock.now().wall, self._tools.redactor)
 
 
 def elsewhere(response: Response, place: _Place) -> _Place | None:
@@ -129,21 +150,21 @@ def elsewhere(response: Response, place: _Place) -> _Place | None:
     parameters = said.get("parameters")
     moved = parameters.get("migrate_to_chat_id") if isinstance(parameters, dict) else None
     if isinstance(moved, int) and moved != place.chat:
-        return _Place(moved, place.topic, f"this chat has a new id, set chat_id = {moved}")
+        return replace(place, chat=moved, note=f"this chat has a new id, set chat_id = {moved}")
     if place.topic is not None and _says(said, NO_TOPIC):
-        return _Place(place.chat, None, f"topic {place.topic} is gone or closed")
+        return replace(place, topic=None, note=f"topic {place.topic} is gone or closed")
     return None
 
 
-def judge(response: Response, now: int, redactor: Redactor) -> Receipt:
-    """Read what Telegram says, then the status. Raises SendError."""
+def result(response: Response, key: str, now: int, redactor: Redactor) -> Mapping[str, Json]:
+    """Read what Telegram gives, which holds `key`; `now` as in `classify_status`. Raises SendError."""
     said = response.object
     error = classify_status(response, now, redactor)
     if error is None:
-        result = said.get("result")
-        if said.get("ok") is not True or not isinstance(result, dict) or "message_id" not in result:
+        given = said.get("result")
+        if said.get("ok") is not True or not isinstance(given, dict) or key not in given:
             raise not_the_vendor(response, redactor)
-        return Receipt(ref=str(result["message_id"]), status=response.status)
+        return given
     if error.kind is SendErrorKind.REJECTED and _says(said, PERMANENT):
         raise SendError(SendErrorKind.MISCONFIGURED, error.detail, reason="gone", status=error.status)
     parameters = said.get("parameters")
@@ -171,8 +192,9 @@ def _body(message: Message, place: _Place, link: str | None) -> Json:
         body |= {"text": fitted(told, TEXT_LIMIT, HTML.write, parsed_length), "parse_mode": "HTML"}
     if message.severity is Severity.INFO:
         body["disable_notification"] = True
-    if message.provider_ref and message.provider_ref.isdecimal():
-        earlier = {"message_id": int(message.provider_ref), "allow_sending_without_reply": True}
+    told_before = message.references.ref
+    if told_before and told_before.isdecimal():
+        earlier = {"message_id": int(told_before), "allow_sending_without_reply": True}
         body["reply_parameters"] = earlier
     return {**body, "link_preview_options": {"is_disabled": True}}
 

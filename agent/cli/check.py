@@ -8,32 +8,49 @@ from pathlib import Path
 
 import click
 
-from agent import app
+from agent import app, offline
 from agent.cli.common import common_options, load_or_exit
+from agent.cli.test import HINTS
 from agent.config import checks, online
 from agent.config.checks import Finding, Level
+from agent.config.load import Loaded
+from agent.core.ports import Probing, SendError
 
 
 @click.command()
-@click.option("--online", "connect", is_flag=True, help="Also connect to each channel's server; nothing is posted.")
+@click.option("--online", "connect", is_flag=True, help="Also ask each channel's provider; nothing is posted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object a finding.")
 @common_options
 @click.pass_context
 def check(ctx: click.Context, *, connect: bool, as_json: bool) -> None:
     """Validate configuration, secrets, permissions, paths, time zones and the state directory.
 
-    Ends with 2 if the agent could not start or work like this, and with 1 if only a server cannot be reached.
+    Ends with 2 if the agent could not start or work like this, and with 1 if only a channel cannot deliver.
     """
     loaded = load_or_exit(ctx)
     findings = checks.check(loaded, remarks=app.remarks)
     reached = []
     if connect and not _bad(findings):
-        reached = online.check_online(loaded, partial(online.reach, context=_tls(loaded.settings.http.ca_file)))
+        answers = {name: answer for name in offline.channels(loaded) if (answer := _ask(name, loaded)) is not None}
+        reach = partial(online.reach, context=_tls(loaded.settings.http.ca_file))
+        reached = [*answers.values(), *online.check_online(loaded, reach, answers)]
     for finding in (*findings, *reached):
         _print(finding, as_json=as_json)
     if not as_json:
         click.echo(f"{loaded.config_path or 'built-in defaults'}: {_verdict([*findings, *reached])}")
     ctx.exit(2 if _bad(findings) else int(_bad(reached)))
+
+
+def _ask(name: str, loaded: Loaded) -> Finding | None:
+    """Ask one channel's provider whether it would take a message; None where there is no way to ask."""
+    try:
+        with offline.channel(name, loaded) as outlet:
+            if not isinstance(outlet.channel, Probing):
+                return None
+            return Finding(Level.NOTE, f"channel {name}: {outlet.channel.probe()}")
+    except SendError as error:
+        hint = HINTS.get(error.reason, "")
+        return Finding(Level.ERROR, f"channel {name}: {error.kind}: {error.detail} {hint}".rstrip())
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

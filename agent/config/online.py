@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -55,10 +55,15 @@ def _endpoint(url: str) -> Endpoint:
     return Endpoint(parts.hostname or "", parts.port or PORTS.get(parts.scheme, 443), parts.scheme == "https")
 
 
-def check_online(loaded: Loaded, probe: Probe) -> list[Finding]:
-    """Reach every endpoint once. One that fails is an error, since its channel cannot deliver now."""
+def check_online(loaded: Loaded, probe: Probe, asked: Collection[str] = ()) -> list[Finding]:
+    """Reach every endpoint once. One that fails is an error, since its channel cannot deliver now.
+
+    `asked` are the channels whose providers are asked more than that, elsewhere.
+    """
     found = []
     for endpoint, names in endpoints(loaded).items():
+        if all(name in asked for name in names):
+            continue
         channels = ", ".join(names)
         trouble = probe(endpoint)
         if trouble:

@@ -1,9 +1,10 @@
 """The alerts that may still lead to a message: what fires, and what has just happened."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import replace
 
 from agent.core.clock import DAY, HOUR
-from agent.core.model import Alert, Delivery, DeliveryState, Status
+from agent.core.model import Alert, AlertType, Delivery, DeliveryState, Status
 
 REPEAT_WINDOW = DAY
 """How long a one-shot event is remembered, so that it is told once."""
@@ -32,6 +33,17 @@ class Docket:
         self.live[alert.id] = alert
         return True
 
+    def held(self, job_id: str, types: Container[AlertType], stored: Iterable[Alert]) -> list[Alert]:
+        """The one-shot alerts of these types about a job that nothing has ended. `stored`: those let go already."""
+        known = {alert.id: alert for alert in stored} | self.live
+        return [alert for alert in known.values() if alert.job_id == job_id and alert.type in types and _open(alert)]
+
+    def end(self, alert: Alert, at: int) -> Alert:
+        """End a one-shot alert that channels may hold open; it lives until they are told."""
+        ended = replace(alert, ends_at=max(at, alert.starts_at))
+        self.live[alert.id] = ended
+        return ended
+
     def settle(self, rows: Iterable[Delivery]) -> None:
         """Let go of what is decided. `rows`: the deliveries of the live alerts.
 
@@ -52,8 +64,12 @@ class Docket:
 
     def _undecided(self, row: Delivery) -> bool:
         alert = self.live.get(row.alert_id)
-        once = alert is not None and alert.status is Status.EVENT
+        once = alert is not None and _open(alert)
         return row.state is DeliveryState.DEFERRED or (row.state.open and not once)
+
+
+def _open(alert: Alert) -> bool:
+    return alert.status is Status.EVENT and alert.ends_at is None
 
 
 def _fires(alert: Alert, fingerprint: str) -> bool:

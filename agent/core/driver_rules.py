@@ -7,15 +7,17 @@ from agent.core.clock import MINUTE, SECOND
 from agent.core.conditions import MISSING, Observed
 from agent.core.episodes import Condition, Seen
 from agent.core.gpu import DriverState, GpuDriver, GpuReading
-from agent.core.gpu_judges import GpuRule
+from agent.core.gpu_rule import GpuRule
 from agent.core.model import AlertType, Severity
 
+GPU_NOT_FOUND = 28
+"""NVML's answer where the driver runs without any GPU (nvmlReturn_t)."""
 WAIT_FOR_DRIVER = 10 * MINUTE
 """How long a driver may take to be loaded before that is a warning."""
 
 RULES: Mapping[str, GpuRule] = {
     "gpu_count": GpuRule(
-        "Fewer GPUs than expected", AlertType.GPU_ERROR, for_ms=10 * SECOND, keep_ms=0,
+        "Fewer GPUs than expected", AlertType.GPU_ERROR, for_ms=5 * SECOND, keep_ms=0,
         advice="Compare `nvidia-smi -L` with `lspci -d 10de:`; one that is not on the bus needs a person at the node.",
     ),
     "driver_unresponsive": GpuRule(
@@ -26,17 +28,26 @@ RULES: Mapping[str, GpuRule] = {
         "GPU driver and library do not match", for_ms=SECOND, keep_ms=0,
         advice="The driver was upgraded underneath: load the new kernel module, or reboot the node.",
     ),
+    "driver_forbidden": GpuRule(
+        "The GPU driver is out of reach", for_ms=5 * SECOND, keep_ms=0,
+        advice="In a container, create it anew; elsewhere look at the permissions of /dev/nvidia*.",
+    ),
     "driver_lost": GpuRule(
-        "The GPU driver is gone", for_ms=10 * SECOND, keep_ms=0, advice="Is the NVIDIA kernel module still loaded?"
+        "The GPU driver is gone", for_ms=5 * SECOND, keep_ms=0, advice="Is the NVIDIA kernel module still loaded?"
     ),
     "driver_not_loaded": GpuRule(
         "The GPU driver is not loaded", for_ms=WAIT_FOR_DRIVER, keep_ms=0, advice="Load the NVIDIA kernel module."
     ),
+    "gpus_gone": GpuRule(
+        "All GPUs are gone", AlertType.GPU_ERROR, keep_ms=0,
+        advice="Look into the kernel log for Xid 79 and at the PCI bus: `lspci -d 10de:`.",
+    ),
 }  # fmt: skip
-"""Every rule by its name under `[sources.gpu.rules]`."""
+"""Every rule by its name under `[sources.gpu.rules]`. Two looks in a row take at least 5 s at the default interval."""
 
 _BY_STATE: Mapping[str, frozenset[DriverState]] = {
     "driver_mismatch": frozenset({DriverState.MISMATCH}),
+    "driver_forbidden": frozenset({DriverState.FORBIDDEN}),
     "driver_lost": frozenset({DriverState.LOST}),
     "driver_not_loaded": frozenset({DriverState.WAITING}),
 }
@@ -44,19 +55,21 @@ _BY_STATE: Mapping[str, frozenset[DriverState]] = {
 
 def look(
     driver: GpuDriver, readings: Sequence[GpuReading], node: str, *, expected: int | None = None,
-    hung_for: float | None = None, rules: Mapping[str, GpuRule] = RULES,
+    rules: Mapping[str, GpuRule] = RULES,
 ) -> Iterator[Seen]:
-    """Judge the driver. `expected`: how many GPUs the user says there are; `hung_for`: seconds of a call that hangs."""
+    """Judge the driver, unless it was let go on request. `expected`: how many GPUs the user says there are."""
+    if driver.state is DriverState.PAUSED:
+        return
     judged = {
         "gpu_count": _count(driver, readings, expected),
-        "driver_unresponsive": _unresponsive(hung_for),
+        "driver_unresponsive": _unresponsive(driver),
+        "gpus_gone": _gone(driver),
         **{name: _state(driver, states) for name, states in _BY_STATE.items()},
     }
     for name, (observed, words) in judged.items():
         rule = rules[name]
-        if rule.enabled and driver.state is not DriverState.PAUSED:
-            told = rule.severity if isinstance(observed, Severity) and rule.severity is not None else observed
-            yield Seen(_condition(name, rule, words, node), told, keep_ms=rule.keep_ms, for_ms=rule.for_ms)
+        told = rule.severity if isinstance(observed, Severity) and rule.severity is not None else observed
+        yield Seen(_condition(name, rule, words, node), told if rule.enabled else None, rule.keep_ms, rule.for_ms)
 
 
 def _count(driver: GpuDriver, readings: Sequence[GpuReading], expected: int | None) -> tuple[Observed, str]:
@@ -70,14 +83,22 @@ def _count(driver: GpuDriver, readings: Sequence[GpuReading], expected: int | No
     return Severity.CRITICAL, f"The driver knows {len(readings)} GPUs, but {wanted} {source}."
 
 
-def _unresponsive(hung_for: float | None) -> tuple[Observed, str]:
-    if hung_for is None:
+def _unresponsive(driver: GpuDriver) -> tuple[Observed, str]:
+    if driver.state is not DriverState.HUNG:
         return None, ""
-    return Severity.CRITICAL, f"A call into the GPU driver has not returned for {hung_for:.0f} s."
+    return Severity.CRITICAL, f"A call into the GPU driver did not return: {driver.detail}."
+
+
+def _gone(driver: GpuDriver) -> tuple[Observed, str]:
+    if driver.state is not DriverState.LOST or driver.code != GPU_NOT_FOUND:
+        return None, ""
+    return Severity.CRITICAL, "The driver finds no GPU any more, although there were some in this boot."
 
 
 def _state(driver: GpuDriver, states: frozenset[DriverState]) -> tuple[Observed, str]:
-    if driver.state not in states:
+    if driver.state is DriverState.HUNG:
+        return MISSING, ""
+    if driver.state not in states or driver.code == GPU_NOT_FOUND:
         return None, ""
     return Severity.WARNING, f"The GPU driver cannot be used: {driver.detail or driver.state}."
 

@@ -19,6 +19,8 @@ class GpuProcess:
     """Bytes; None where the driver does not tell."""
     name: str | None = None
     """None if no process of that pid can be seen."""
+    dead: bool = False
+    """Whether it is certain that nothing runs under that pid any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class GpuReading:
     gpu: GpuIdentity
     trouble: int | None = None
     """The NVML code with which the device refuses to answer; the other fields are empty then."""
+    on_bus: bool | None = None
+    """Whether the PCI bus still shows it; looked at only where it refuses."""
     memory_total: int | None = None
     memory_reserved: int | None = None
     memory_used: int | None = None
@@ -112,6 +116,8 @@ class DriverState(StrEnum):
     FORBIDDEN = "forbidden"
     LOST = "lost"
     """It answered before and does not any more."""
+    HUNG = "hung"
+    """A call into it did not return in time."""
     PAUSED = "paused"
     """Let go on request, so that it can be upgraded."""
 

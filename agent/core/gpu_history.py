@@ -12,6 +12,8 @@ from agent.core.gpu import CLOCK_REASONS, GpuReading
 
 KEPT = HOUR + MINUTE
 """How far back counters are compared; one look a minute is kept."""
+SURELY_BACK = MINUTE
+"""How long after the kernel said that a GPU is lost an answer of it counts: an earlier look may still be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def follow(history: GpuHistory, reading: GpuReading, now: int) -> GpuHistory:
         troubled=0,
         uncorrected_at=now if _grew("uncorrected_volatile", before, after) else history.uncorrected_at,
         remapped_at=now if _grew("remapped", before, after) else history.remapped_at,
-        lost_at=None,
+        lost_at=history.lost_at if history.lost_at is not None and now - history.lost_at < SURELY_BACK else None,
     )
 
 

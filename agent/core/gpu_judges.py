@@ -4,44 +4,28 @@ A rule says nothing (`MISSING`) where its numbers are not there: that is no reco
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.conditions import MISSING, Observed
 from agent.core.gpu import RECOVERY_ACTIONS, ClockReason, GpuReading
 from agent.core.gpu_history import GpuHistory
-from agent.core.model import AlertType, Severity
+from agent.core.gpu_rule import GpuRule
+from agent.core.model import Severity
 
 _WARNING, _CRITICAL = Severity.WARNING, Severity.CRITICAL
 LOST, RESET_REQUIRED, NOT_READY, UNKNOWN, NOT_FOUND = 15, 16, 27, 999, 6
 """Codes with which NVML refuses a device (nvmlReturn_t)."""
-OTHER_TROUBLE: Mapping[int, tuple[Severity, str]] = {
-    8: (_CRITICAL, "its power cables are not attached"),
-    11: (_CRITICAL, "the kernel found an interrupt issue"),
-    14: (_WARNING, "its InfoROM is corrupted"),
+OUT_OF_ORDER: Mapping[int, str] = {
+    8: "has no power: its power cables are not attached",
+    11: "cannot be reached: the kernel found an interrupt issue",
 }
+"""Other codes that are about the hardware."""
 SUSPECT_LOOKS = 3
 """Looks in a row without a stated reason after which a GPU counts as lost."""
 UNDER_LOAD = 0.1
 REMAP_WAIT = 2 * MINUTE
 """How long an uncorrectable error may wait for its row to be remapped."""
-
-
-@dataclass(frozen=True, slots=True)
-class GpuRule:
-    """How one rule judges: limits in the unit of its own, times in milliseconds. What is None does not apply."""
-
-    title: str
-    type: AlertType = AlertType.GPU_DEGRADED
-    threshold: float | None = None
-    clear: float | None = None
-    """The value below which (or, for what may run out, above which) it is over; default: the threshold."""
-    for_ms: int = 0
-    keep_ms: int = 2 * MINUTE
-    severity: Severity | None = None
-    """The user's own, for whatever the rule raises."""
-    enabled: bool = True
-    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +49,12 @@ Judge = Callable[[View, GpuRule], Judged]
 
 
 def _lost(view: View, _: GpuRule) -> Judged:
-    code, history = view.reading.trouble, view.history
+    code, history, bus = view.reading.trouble, view.history, view.reading.on_bus
     if code == LOST or history.lost_at is not None:
         return _CRITICAL, "fell off the bus: the driver cannot reach it any more"
-    if code in (UNKNOWN, NOT_FOUND) and history.troubled >= SUSPECT_LOOKS:
-        return _CRITICAL, "does not answer any more, without a stated reason"
+    silent = code in (UNKNOWN, NOT_FOUND) and history.troubled >= SUSPECT_LOOKS
+    if silent and (bus is False or (bus is None and code == NOT_FOUND)):
+        return _CRITICAL, "does not answer any more and is gone from the PCI bus"
     return UNSEEN if code is not None else NOTHING
 
 
@@ -85,12 +70,18 @@ def _reset(view: View, _: GpuRule) -> Judged:
     return _WARNING if action == 3 else _CRITICAL, f"is in trouble; the driver asks to {words}"  # noqa: PLR2004 - field 230
 
 
-def _trouble(view: View, _: GpuRule) -> Judged:
+def _out_of_order(view: View, _: GpuRule) -> Judged:
     code = view.reading.trouble
-    if code is None or code in (LOST, RESET_REQUIRED, UNKNOWN, NOT_FOUND):
+    if code is None:
         return NOTHING
-    severity, words = OTHER_TROUBLE.get(code, (_WARNING, f"refuses to answer (NVML code {code})"))
-    return severity, words
+    return (_CRITICAL, OUT_OF_ORDER[code]) if code in OUT_OF_ORDER else UNSEEN
+
+
+def _silent(view: View, _: GpuRule) -> Judged:
+    code = view.reading.trouble
+    if code is None or code in (LOST, RESET_REQUIRED, *OUT_OF_ORDER):
+        return NOTHING
+    return _WARNING, f"refuses to answer (NVML code {code})"
 
 
 def _margin(view: View, _: GpuRule) -> Judged:
@@ -113,10 +104,12 @@ def _temperature(view: View, rule: GpuRule) -> Judged:
 
 def _memory_temperature(view: View, rule: GpuRule) -> Judged:
     value = view.reading.memory_temperature
-    limit = rule.threshold if rule.threshold is not None else view.reading.gpu.memory_limit
-    if value is None or limit is None:
+    limit = view.reading.gpu.memory_limit
+    own = rule if rule.threshold is not None or limit is None else replace(rule, threshold=limit, clear=limit - 2)
+    if value is None or own.threshold is None:
         return UNSEEN
-    return (_WARNING, f"has memory at {value} °C; the limit is {limit:g}") if value > limit else NOTHING
+    told = f"has memory at {value} °C; the limit is {own.threshold:g}"
+    return (_WARNING, told) if own.over(value, view.firing) else NOTHING
 
 
 def _clocks(bit: int, severity: Severity, words: str) -> Judge:
@@ -150,7 +143,8 @@ def _ecc_corrected(view: View, rule: GpuRule) -> Judged:
     grown = view.history.grown("corrected_volatile", HOUR, view.now)
     if grown is None or rule.threshold is None:
         return UNSEEN
-    return (_WARNING, f"corrected {grown:.0f} memory errors within an hour") if grown > rule.threshold else NOTHING
+    told = f"corrected {grown:.0f} memory errors within an hour"
+    return (_WARNING, told) if rule.over(grown, view.firing) else NOTHING
 
 
 def _rows(name: str, severity: Severity, words: str) -> Judge:
@@ -170,16 +164,24 @@ def _retired_pages(view: View, rule: GpuRule) -> Judged:
     pages = view.reading.retired_pages
     if pages is None or rule.threshold is None:
         return UNSEEN
-    return (_WARNING, f"has {pages} retired memory pages") if pages > rule.threshold else NOTHING
+    return (_WARNING, f"has {pages} retired memory pages") if rule.over(pages, view.firing) else NOTHING
+
+
+def _memory_high(view: View, rule: GpuRule) -> Judged:
+    used, total = view.reading.memory_used, view.reading.memory_total
+    if used is None or total is None:
+        return UNSEEN
+    share = used / max(total - (view.reading.memory_reserved or 0), 1)
+    return (_WARNING, f"has {share:.0%} of its memory in use") if rule.over(share, view.firing) else NOTHING
 
 
 def _orphan(view: View, rule: GpuRule) -> Judged:
     used, processes = view.reading.memory_used, view.reading.processes
     if used is None or processes is None or rule.threshold is None:
         return UNSEEN
-    if processes or used <= rule.threshold:
+    if any(not process.dead for process in processes) or not rule.over(used, view.firing):
         return NOTHING
-    return _WARNING, f"has {used / (1 << 30):.1f} GiB in use, and no process that holds them"
+    return _WARNING, f"has {used / (1 << 30):.1f} GiB in use, and no living process holds them"
 
 
 def _idle(view: View, rule: GpuRule) -> Judged:
@@ -188,7 +190,7 @@ def _idle(view: View, rule: GpuRule) -> Judged:
         return NOTHING
     if busy is None or rule.threshold is None:
         return UNSEEN
-    return (_WARNING, f"is {busy:.0%} busy while a job holds it") if busy < rule.threshold else NOTHING
+    return (_WARNING, f"is {busy:.0%} busy while a job holds it") if rule.over(busy, view.firing) else NOTHING
 
 
 def _links_down(view: View, _: GpuRule) -> Judged:
@@ -205,7 +207,7 @@ def _link_errors(view: View, rule: GpuRule) -> Judged:
     names = ("replay", "crc_flit", "crc_data")
     grown = sum(view.history.grown(f"link_{name}", HOUR, view.now) or 0 for name in names)
     recovered = view.history.grown("link_recovery", HOUR, view.now) or 0
-    if grown > rule.threshold or recovered > 0:
+    if rule.over(grown, view.firing) or recovered > 0:
         return _WARNING, f"had {grown:.0f} NVLink errors and {recovered:.0f} recoveries within an hour"
     return NOTHING
 
@@ -221,13 +223,20 @@ def _pcie_replay(view: View, rule: GpuRule) -> Judged:
     grown = view.history.grown("pcie_replays", MINUTE, view.now)
     if grown is None or rule.threshold is None:
         return UNSEEN
-    return (_WARNING, f"repeated {grown:.0f} PCIe transfers within a minute") if grown > rule.threshold else NOTHING
+    told = f"repeated {grown:.0f} PCIe transfers within a minute"
+    return (_WARNING, told) if rule.over(grown, view.firing) else NOTHING
+
+
+def _persistence(view: View, _: GpuRule) -> Judged:
+    on = view.reading.gpu.persistence
+    return UNSEEN if on is None else NOTHING if on else (_WARNING, "gives its state up when nobody uses it")
 
 
 JUDGES: Mapping[str, Judge] = {
     "gpu_lost": _lost,
     "gpu_reset_required": _reset,
-    "gpu_trouble": _trouble,
+    "gpu_trouble": _out_of_order,
+    "gpu_silent": _silent,
     "thermal_margin": _margin,
     "temperature": _temperature,
     "memory_temperature": _memory_temperature,
@@ -241,11 +250,13 @@ JUDGES: Mapping[str, Judge] = {
     "remap_pending": _rows("pending", _WARNING, "has memory rows that wait for a reset to be remapped"),
     "retired_pending": _retired_pending,
     "retired_pages": _retired_pages,
+    "gpu_memory_high": _memory_high,
     "gpu_memory_orphan": _orphan,
     "gpu_idle_in_job": _idle,
     "nvlink_down": _links_down,
     "nvlink_errors": _link_errors,
     "pcie_width": _pcie_width,
     "pcie_replay": _pcie_replay,
+    "persistence_off": _persistence,
 }
 """Every rule's judgement by the rule's name."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from agent.core.clock import SECOND
 from agent.core.gpu import CLOCK_REASONS, GpuDriver, GpuReading
 from agent.core.model import Sample
+from agent.core.xid_rules import XidRecord
 
 _PLAIN: Mapping[str, str] = {
     "gpu_memory_total_bytes": "memory_total",
@@ -35,6 +37,16 @@ def samples(readings: Iterable[GpuReading], driver: GpuDriver | None) -> Iterato
         yield Sample("gpu_info", 1, labels | _info(reading, driver))
         yield from _values(reading, labels)
         yield from _families(reading, labels)
+
+
+def of_xids(records: Iterable[XidRecord], readings: Iterable[GpuReading]) -> Iterator[Sample]:
+    """How often each Xid came and when last; of GPUs that the driver does not know there are no labels to tell by."""
+    labels = {item.gpu.pci: {"gpu": str(item.gpu.index), "uuid": item.gpu.uuid} for item in readings}
+    for record in records:
+        if record.pci in labels:
+            place = {**labels[record.pci], "xid": str(record.number)}
+            yield Sample("gpu_xid_errors_total", record.count, place)
+            yield Sample("gpu_xid_last_timestamp_seconds", record.last_at / SECOND, place)
 
 
 def _info(reading: GpuReading, driver: GpuDriver | None) -> dict[str, str]:

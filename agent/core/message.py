@@ -10,6 +10,7 @@ from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN, References
 from agent.core.table import Table
 from agent.core.text import cut, duration, loss, size, steps, tail_lines
 
@@ -47,8 +48,8 @@ class Message:
     """When it was sent, UTC milliseconds."""
     plain: bool = False
     """Asked for the short fallback: no markup, truncated."""
-    provider_ref: str | None = None
-    """The provider's id of an earlier message about the same fingerprint."""
+    references: References = NOTHING_KNOWN
+    """What the provider called earlier things that this message may go on from."""
     members: tuple[Alert, ...] = ()
     """What a digest tells of, the most telling first, for programs; its lines for people are the evidence."""
     left_out: int = 0
@@ -65,7 +66,7 @@ class Message:
 
 def compose(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, redactor: Redactor,
-    clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, provider_ref: str | None = None,
+    clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, references: References = NOTHING_KNOWN,
     include_paths: bool = False,
 ) -> Message:  # fmt: skip
     """Say what `alert` has to say at `now` (UTC milliseconds); times of day are told in `clock_zone`.
@@ -73,7 +74,7 @@ def compose(
     `uncertain`: an earlier attempt may have arrived, so the text says that it may repeat. The message's `alert` is
     the presentable form, so that a channel may show any part of it.
     """
-    shown = presentable(alert, redactor, include_paths=include_paths)
+    shown = presentable(_as_told(alert, kind), redactor, include_paths=include_paths)
     lines, limit = (PLAIN_LINES, PLAIN_LIMIT) if plain else (EVIDENCE_LINES, EVIDENCE_LIMIT)
     evidence = tail_lines(shown.evidence, limit, most=lines)
     shown = replace(shown, evidence=evidence, labels={"node": node, **shown.labels})
@@ -93,16 +94,17 @@ def compose(
         footer=_footer(shown, kind, node, uncertain=uncertain),
         at=now,
         plain=plain,
-        provider_ref=provider_ref,
         tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
+        references=references,
     )
 
 
 def fallback(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, uncertain: bool = False,
-    provider_ref: str | None = None,
+    references: References = NOTHING_KNOWN,
 ) -> Message:  # fmt: skip
     """Say the least, for when `compose` fails on odd data: it reads nothing that could be odd."""
+    alert = _as_told(alert, kind)
     headline = TYPES[alert.type].headline
     bare = Alert(
         alert.id, alert.type, alert.fingerprint, alert.status, alert.severity, headline, "", alert.starts_at,
@@ -124,8 +126,14 @@ def fallback(
         footer=_footer(bare, kind, node, uncertain=uncertain),
         at=now,
         plain=True,
-        provider_ref=provider_ref,
+        references=references,
     )
+
+
+def _as_told(alert: Alert, kind: NotificationKind) -> Alert:
+    """A one-shot alert that a channel holds open is over for that channel once it is told so."""
+    over = kind is NotificationKind.RESOLVED and alert.status is Status.EVENT
+    return replace(alert, status=Status.RESOLVED) if over else alert
 
 
 def emoji_of(alert: Alert) -> str:

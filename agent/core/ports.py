@@ -1,6 +1,6 @@
 """The protocols that rooms of the house meet by. Each has one or two verbs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -141,6 +141,14 @@ class Consuming(Protocol):
         ...
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """A source that keeps a deadline of its own within each look, and tells itself what did not answer in time."""
+
+    deadline: float
+    """Seconds after which even such a look counts as stuck."""
+
+
 class SendErrorKind(StrEnum):
     """What became of a message that was not accepted; see `SendError`."""
 
@@ -174,17 +182,26 @@ class SendError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider accepted the message; `ref` is its own id for it, if it gave one."""
+    """The provider accepted the message. What is None here leaves what was known before as it is.
+
+    The three references come back with later messages (`core.references.References`): `ref` is the provider's id of its
+    message or object about the alert, `job_ref` that of its thread about the job, `moved_to` the channel's new address.
+    """
 
     ref: str | None = None
     status: int | None = None
+    job_ref: str | None = None
+    moved_to: str | None = None
 
 
 class Channel(Protocol):
-    """Turns one message into one request and classifies the answer. Never retries, sleeps or stores."""
+    """Turns one message into a request, or a few, and classifies the answer. Never retries, sleeps or stores."""
 
     def send(self, message: Message, key: str) -> Receipt:
-        """Deliver; `key` is the idempotency key, equal over all attempts. Raises SendError."""
+        """Deliver; `key` is the idempotency key, equal over all attempts. Raises SendError.
+
+        A reference that the provider no longer knows is not used, and the receipt has another in its place.
+        """
         ...
 
     def preview(self, message: Message, key: str) -> str:
@@ -193,4 +210,25 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A channel whose provider can be asked whether it would take messages, without one that anybody sees."""
+
+    def probe(self) -> str:
+        """Authenticate, and see that the target is there; returns who answered, in words. Raises SendError."""
+        ...
+
+
+@runtime_checkable
+class Refreshing(Protocol):
+    """A channel whose receiver forgets what it is not reminded of."""
+
+    refresh_every: float
+    """Seconds between two reminders."""
+
+    def refresh(self, messages: Sequence[Message], now: int) -> None:
+        """Tell again what is open, and what was resolved lately. `now` is in UTC milliseconds. Raises SendError."""
         ...

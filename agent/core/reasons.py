@@ -4,10 +4,20 @@ from collections.abc import Mapping
 
 PLAIN: Mapping[str, str] = {
     "not_taken": "the channel does not take alerts of this type",
+    "only_ends_alerts": "the channel holds alerts open, and takes the completion of a job only as the end of one",
     "below_min_severity": "the severity is below the channel's `min_severity`",
     "not_matched": "its labels do not fit the channel's `match`",
     "own_trouble": "the alert is about this channel's own trouble, which the other channels tell",
     "cooldown": "the channel was told of the same condition a short while ago",
+    "quiet_hours": "quiet hours",
+    "deferred_max_age": "it was held for a day, which is long enough: are the quiet hours right?",
+    "grouping": "alerts of one group are told together",
+    "rate_limit": "the channel has had as many messages as it may have for now",
+    "outage": "the channel could not be reached, so what waited is told together",
+    "clock_set": "the clock was set, so that much fell due at once",
+    "settling": "what explained it is over, and it may be over in a moment too",
+    "nothing_left": "all that it was to tell has been told otherwise",
+    "coalesced": "the channel was told of the same thing seconds ago, and takes the latest state after a moment",
     "resolved_before_told": "it was over before the channel was told that it had begun",
     "dropped_by_user": "a person took it out of the queue",
     "channel_removed": "the channel is not in the configuration any more",
@@ -32,6 +42,7 @@ POINTING: Mapping[str, str] = {
     "silenced_by": "silence {} covers it",
     "superseded_by": "alert {} tells it too",
     "inhibited_by": "alert {} explains it already",
+    "digested_into": "it is part of {}",
     "grouped_into": "it is part of {}",
     "overflow_into": "it is part of {}, because too much came at once",
 }

@@ -91,9 +91,34 @@ def after_failure(
     return settled, replace(state, reason=None, detail=error.detail)
 
 
+def after_probe(error: SendError, state: ChannelState, now: int) -> ChannelState:
+    """The channel after its provider was asked or reminded without a delivery, and that failed."""
+    state = _failing(state, now)
+    if error.kind is SendErrorKind.MISCONFIGURED:
+        pause = _probe_pause(state, error, now)
+    elif error.kind is SendErrorKind.LIMITED:
+        pause = min(PAUSE_CAP, max(LIMITED_LEAST, int((error.retry_after or 0) * SECOND)))
+    else:
+        pause = backoff(state.failures, CAP[Severity.CRITICAL], state.channel)
+    return replace(state, paused_until=now + pause, reason=error.reason, detail=error.detail)
+
+
+def mended(state: ChannelState) -> ChannelState:
+    """The channel after its provider was asked or reminded without a delivery, and all was well."""
+    return replace(state, paused_until=None, reason=None, detail=None, failures=0, failing_since=None)
+
+
 def given_up(delivery: Delivery, now: int) -> Settled:
     """A delivery that is dead of age."""
     return Settled(DeliveryState.DEAD, "too_old", "too_old", now, plain=delivery.plain, uncertain=delivery.uncertain)
+
+
+def superfluous(delivery: Delivery, now: int) -> Settled:
+    """A digest whose members have all been told otherwise."""
+    return Settled(
+        DeliveryState.SUPERSEDED, "superfluous", "nothing_left", now, plain=delivery.plain,
+        uncertain=delivery.uncertain,
+    )  # fmt: skip
 
 
 def lifted(state: ChannelState) -> ChannelState:

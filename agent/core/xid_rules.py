@@ -11,14 +11,16 @@ from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.episodes import Condition, Seen
 from agent.core.facts import KernelSeen
 from agent.core.gpu import GpuIdentity
+from agent.core.gpu_rule import GpuRule
 from agent.core.model import AlertType, Severity
 
 BURST = MINUTE
 """Equal Xids of one GPU within this time are one event; the kernel log and NVML tell of each once."""
 BURSTS: Mapping[int, int] = {13: 15 * SECOND, 31: 3 * MINUTE}
 """Numbers whose bursts are shorter or longer (NVSentinel's health-events analyzer)."""
-QUIET = HOUR
-"""A warning is over when the Xid has not come again for so long; what is critical needs a reboot or a person."""
+NAME = "xid"
+RULE = GpuRule("", keep_ms=HOUR)
+"""A warning is over when the Xid has not come again for `keep_ms`; what is critical needs a reboot or a person."""
 DAY = 24 * HOUR
 OFTEN = 5
 """Critical events within a day after which only NVIDIA's support helps (gpud's threshold)."""
@@ -27,6 +29,8 @@ REBOOTS = 2
 REBOOT_IS_NO_CURE_FOR = frozenset({94})
 """Contained errors: the next one has a cause of its own."""
 TIMES_KEPT = 16
+FOLDED: Mapping[int, int] = {171: 48, 172: 48}
+"""Numbers that only give details of another one."""
 
 XidKey = str
 """PCI address and number, as `"0000:05:00/79"`."""
@@ -48,16 +52,20 @@ class XidRecord:
     """The boots in which it came, the last ones."""
     resolved_at: int | None = None
     """When a person said that it is dealt with."""
+    count: int = 1
+    """How often it came in all, each burst once."""
+    told_as: str | None = None
+    """The UUID, or without it the address, that alerts about it carry; stays whatever is learned later."""
 
 
 def key(fact: KernelSeen) -> XidKey:
     """Where the record of a fact is kept."""
-    return f"{fact.pci}/{fact.xid}"
+    return f"{fact.pci}/{_number(fact)}"
 
 
 def take(record: XidRecord | None, fact: KernelSeen, at: int) -> XidRecord:
     """Take one Xid in. `at`: when it was noticed, UTC milliseconds."""
-    number = fact.xid or 0
+    number = _number(fact)
     if record is None:
         return XidRecord(fact.pci or "", number, fact.text, fact.boot_id, at, (at,), (fact.boot_id,))
     again = at - record.last_at <= BURSTS.get(number, BURST) and fact.boot_id == record.boot
@@ -67,20 +75,23 @@ def take(record: XidRecord | None, fact: KernelSeen, at: int) -> XidRecord:
     return replace(
         record, text=text, boot=fact.boot_id, last_at=at, boots=boots,
         bursts=record.bursts if again else (*record.bursts, at)[-TIMES_KEPT:],
+        count=record.count + (not again),
         resolved_at=record.resolved_at if again else None,
     )  # fmt: skip
 
 
 def look(
     record: XidRecord, node: str, now: int, boot: str, *, gpu: GpuIdentity | None = None,
-    overrides: Mapping[int, Severity] | None = None,
+    overrides: Mapping[int, Severity] | None = None, rule: GpuRule = RULE,
 ) -> Seen | None:
     """Judge one record; None if it is evidence only. `boot`: the present one; `gpu`: the device, if it is known."""
     meaning = xids.meaning(record.number, record.text, overrides)
-    if meaning.evidence_only:
+    if rule.severity is not None and not meaning.evidence_only:
+        meaning = replace(meaning, severity=rule.severity)
+    if meaning.evidence_only or not rule.enabled:
         return None
     over = record.boot != boot or record.resolved_at is not None
-    quiet = meaning.severity is Severity.WARNING and now - record.last_at >= QUIET
+    quiet = meaning.severity is Severity.WARNING and now - record.last_at >= rule.keep_ms
     seen = None if over or quiet else meaning.severity
     return Seen(_condition(record, meaning, node, now, gpu), seen)
 
@@ -92,13 +103,23 @@ def outlived(records: Mapping[XidKey, XidRecord], now: int, boot: str) -> Iterat
             yield name
 
 
+def identity(record: XidRecord, gpu: GpuIdentity | None) -> str:
+    """By what alerts know the GPU: its UUID, or its address while that is all there is."""
+    return record.pci if gpu is None else gpu.uuid
+
+
+def _number(fact: KernelSeen) -> int:
+    number = fact.xid or 0
+    return FOLDED.get(number, number)
+
+
 def _condition(record: XidRecord, meaning: xids.Meaning, node: str, now: int, gpu: GpuIdentity | None) -> Condition:
     name = f"GPU {gpu.index} ({gpu.name}, {record.pci})" if gpu is not None else f"The GPU at {record.pci}"
     critical = meaning.severity is Severity.CRITICAL
     return Condition(
         type=AlertType.GPU_ERROR if critical else AlertType.GPU_DEGRADED,
         identity={
-            "node_id": node, "gpu_uuid": gpu.uuid if gpu is not None else record.pci, "rule": "xid",
+            "node_id": node, "gpu_uuid": record.told_as or identity(record, gpu), "rule": NAME,
             "xid": str(record.number),
         },
         title=f"Xid {record.number}: {meaning.meaning}",

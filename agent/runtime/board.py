@@ -13,6 +13,7 @@ from agent.core.clock import Instant
 from agent.core.facts import Event
 from agent.core.model import Sample
 from agent.core.ports import LogReading, Reading, TreeReading, WantedLog
+from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import Health
 from agent.runtime.wishes import ProcessKey, Wishes, with_held
 
@@ -42,6 +43,7 @@ class Board:
     """A place for the latest values; each method is one short step under the lock."""
 
     def __init__(self) -> None:
+        self.gpus = GpuBoard()
         self._lock = threading.Lock()
         self._samples: dict[str, tuple[Sample, ...]] = {}
         self._logs: dict[str, LogSeen] = {}
@@ -62,6 +64,7 @@ class Board:
 
         `looked_at` is taken before the reading began, so whatever was written before it has been read.
         """
+        self.gpus.publish(source, reading, looked_at)
         with self._lock:
             self._samples[source] = reading.samples
             self._unreadable[source] = reading.unreadable
@@ -75,6 +78,7 @@ class Board:
 
     def withdraw(self, source: str) -> None:
         """Show no samples of a source that is not there any more."""
+        self.gpus.withdraw(source)
         with self._lock:
             self._samples.pop(source, None)
             self._unreadable.pop(source, None)
@@ -126,6 +130,7 @@ class Board:
 
     def dismiss(self, name: str) -> None:
         """Stop keeping a worker's health, samples and unstored events."""
+        self.gpus.withdraw(name)
         with self._lock:
             self._health.pop(name, None)
             self._samples.pop(name, None)

@@ -1,19 +1,24 @@
 """What one round of the evaluator came to, and the single transaction that stores it."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.core.codec import encode
 from agent.core.conditions import ConditionState, Phase
 from agent.core.curve import Point
 from agent.core.job import Job
-from agent.core.model import Alert, Decision, Delivery
+from agent.core.model import Alert, Decision, Delivery, Json
+from agent.core.policy.bucket import Bucket
+from agent.core.policy.model import Group
 from agent.core.policy.plan import Change
-from agent.store import alerts, decisions, events, jobs, meta, outbox
+from agent.core.xid_rules import XidRecord
+from agent.store import alerts, decisions, events, jobs, limits, meta, outbox
 
 RULE_PREFIX = "rule."
 """Under which `meta` keeps the state of each condition."""
+XID_PREFIX = "xid."
+"""Under which it keeps what is known of each Xid."""
 
 
 @dataclass(slots=True)
@@ -25,14 +30,21 @@ class Changes:
     curves: dict[str, Sequence[Point]] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     rules: dict[str, ConditionState] = field(default_factory=dict)
+    xids: dict[str, XidRecord | None] = field(default_factory=dict)
     inserts: list[Delivery] = field(default_factory=list)
     moves: list[Change] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    groups: dict[Group, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.cursor is not None or any(
-            (self.jobs, self.curves, self.alerts, self.rules, self.inserts, self.moves, self.decisions)
+            (self.jobs, self.curves, self.alerts, self.rules, self.xids, self.inserts, self.moves, self.decisions)
         )
+
+    def note(self, changed: Iterable[Alert]) -> None:
+        """Remember alerts in their new state."""
+        self.alerts |= {alert.id: alert for alert in changed}
 
     def note_rules(self, before: Mapping[str, ConditionState], after: Mapping[str, ConditionState]) -> None:
         """Remember the conditions whose state differs."""
@@ -45,9 +57,12 @@ class Changes:
         self.curves |= later.curves
         self.alerts |= later.alerts
         self.rules |= later.rules
+        self.xids |= later.xids
         self.inserts += later.inserts
         self.moves += later.moves
         self.decisions += later.decisions
+        self.buckets |= later.buckets
+        self.groups |= later.groups
 
 
 def store(conn: sqlite3.Connection, changes: Changes) -> None:
@@ -61,12 +76,20 @@ def store(conn: sqlite3.Connection, changes: Changes) -> None:
     for row in changes.inserts:
         outbox.insert(conn, row)
     for move in changes.moves:
-        outbox.update_state(conn, move.delivery_id, move.state, move.reason, move.next_at)
+        outbox.update_state(conn, move.delivery_id, move.state, move.reason, move.next_at, move.merged_into)
+    limits.save_buckets(conn, changes.buckets)
+    limits.save_groups(conn, changes.groups)
     decisions.record(conn, changes.decisions)
     for key, state in changes.rules.items():
-        if state.phase is Phase.INACTIVE:
-            meta.delete(conn, RULE_PREFIX + key)
-        else:
-            meta.put(conn, RULE_PREFIX + key, encode(state))
+        _remember(conn, RULE_PREFIX + key, None if state.phase is Phase.INACTIVE else encode(state))
+    for key, record in changes.xids.items():
+        _remember(conn, XID_PREFIX + key, None if record is None else encode(record))
     if changes.cursor is not None:
         events.advance(conn, changes.cursor)
+
+
+def _remember(conn: sqlite3.Connection, key: str, value: Json | None) -> None:
+    if value is None:
+        meta.delete(conn, key)
+    else:
+        meta.put(conn, key, value)

@@ -9,22 +9,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core import episodes, handed_in, job_alerts, report_alert
-from agent.core.clock import MINUTE, SECOND, Instant
-from agent.core.curve import CURVE_POINTS, Point, thin
+from agent.core.clock import SECOND, Instant
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
-from agent.core.facts import Event, HandedIn, ReportMade, ResolveAsked
+from agent.core.facts import Event, HandedIn, KernelSeen, ReportMade, ResolveAsked
+from agent.core.gpu_policy import GpuPolicy
 from agent.core.job import Job
 from agent.core.job_logs import LogState
 from agent.core.jobbook import JobBook, Turned
+from agent.core.kernel_log import KernelKind
 from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.presentable import without_secrets
 from agent.core.stall import StallLimits
+from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
 from agent.runtime.conditions import Conditions
+from agent.runtime.curves import Curves
 from agent.runtime.dispatch import Dispatch
+from agent.runtime.gpu_conditions import GpuConditions
 from agent.runtime.job_conditions import JobConditions
 from agent.runtime.log import event as log_event
 from agent.runtime.metrics import Metrics
@@ -43,8 +47,6 @@ TICK = 1.0
 """Seconds between rounds when nothing rings."""
 PROGRESS_SAVED_EVERY = 15 * SECOND
 """How often the last step and loss of running jobs are stored, when nothing else is."""
-CURVES_SAVED_EVERY = 5 * MINUTE
-"""How often the curves of running jobs are stored: each is rewritten whole, and only a picture is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Settings:
     recipients: Sequence[Recipient]
     rules: Rules = Rules()
     disk: DiskLimits | None = None
+    gpu: GpuPolicy = field(default_factory=GpuPolicy)
     pid_namespace: int | None = None
     """The agent's own, in which it can see processes end."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +103,7 @@ class Evaluator:
         """The failures of this round, by job."""
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
-        self._progress_saved_at = self._curves_saved_at = now.wall
+        self._progress_saved_at = now.wall
         self._load(now.wall)
 
     def step(self, now: Instant) -> Next:
@@ -154,7 +157,9 @@ class Evaluator:
         ended = self._db.read(lambda conn: jobs.ended(conn, now - REPEAT_WINDOW))
         self._book = JobBook(self._db.read(jobs.running), self._described, ended, watched_from=now)
         self._job_conditions = JobConditions(watched_from=now)
-        self._curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
+        self._gpus = GpuConditions(self._db, self._board.gpus)
+        curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
+        self._curves = Curves(curves, now)
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
         recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
         self._docket = Docket(live.values(), recent)
@@ -195,7 +200,11 @@ class Evaluator:
         elif isinstance(fact, ResolveAsked):
             alert = self._docket.live.get(fact.alert_id)
             if alert is not None and alert.status is Status.FIRING:
+                self._gpus.resolved(alert, event.at)
                 self._raise(episodes.end(alert, event.at), changes, now)
+            changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
+        elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.XID:
+            self._gpus.take(fact, event.at)
         else:
             self._turn(self._book.fold(event), changes, now)
 
@@ -203,15 +212,16 @@ class Evaluator:
         turned = self._book.conclude(now.wall, _log_states(self._book.running.values(), logs, now))
         self._turn((item for item in turned if item[1] is not None), changes, now.wall)
         for job, _ in turned:
-            self._extend_curve(job)
+            self._curves.extend(job)
         if turned and now.wall - self._progress_saved_at >= PROGRESS_SAVED_EVERY:
             self._progress_saved_at = now.wall
             changes.jobs |= self._book.running
-            self._save_curves(changes, now.wall)
+            self._curves.note_all(changes, now.wall)
 
     def _turn(self, turned: Iterable[Turned], changes: Changes, now: int) -> None:
         for job, turn in turned:
-            self._save(job, changes)
+            changes.jobs[job.id] = job
+            self._curves.note(job, changes)
             if turn is None:
                 continue
             for alert in job_alerts.for_turn(job, turn, self._settings.node, now):
@@ -219,33 +229,14 @@ class Evaluator:
                 if alert.type is AlertType.JOB_FAILED and job.reason is not None:
                     self._ends[job.id] = _End(alert.id, job.reason)
 
-    def _save(self, job: Job, changes: Changes) -> None:
-        changes.jobs[job.id] = job
-        curve = self._curves.get(job.id)
-        if curve:
-            changes.curves[job.id] = thin(curve)
-        if not job.running:
-            self._curves.pop(job.id, None)
-
-    def _save_curves(self, changes: Changes, now: int) -> None:
-        if now - self._curves_saved_at >= CURVES_SAVED_EVERY:
-            self._curves_saved_at = now
-            changes.curves |= {job: thin(self._curves[job]) for job in self._book.running if self._curves.get(job)}
-
-    def _extend_curve(self, job: Job) -> None:
-        step, at = job.progress.step, job.progress_at
-        points = self._curves.setdefault(job.id, [])
-        if step is None or at is None or (points and points[-1].step == step):
-            return
-        points.append(Point(step, at, job.progress.loss, job.progress.throughput))
-        if len(points) >= 2 * CURVE_POINTS:  # thinning each time would cost more than the readings
-            points[:] = thin(points)
-
     def _judge_conditions(self, changes: Changes, now: Instant) -> None:
         before, settings = self._conditions.states, self._settings
         seen = self._job_conditions.seen(
             self._book.running, self._board.logs(), settings.stall, settings.node, now.wall, before
         )
+        firing = [alert for alert in self._docket.live.values() if alert.status is Status.FIRING]
+        seen += self._gpus.seen(settings.gpu, settings.node, now.wall, before, firing)
+        self._gpus.note(changes)
         stepped = self._conditions.step(now, settings.node, settings.recipients, settings.disk, seen)
         for condition, transition in stepped:
             current = self._docket.firing(condition.fingerprint)
@@ -271,6 +262,8 @@ class Evaluator:
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)
+            settings = self._settings
+            changes.note(endings.by_alert(alert, self._docket, self._db, settings.recipients, settings.rules))
 
 
 def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:

@@ -2,11 +2,13 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.core.clock import Instant
 from agent.core.gpu import GpuDriver, GpuReading, MemoryPoint
 from agent.core.ports import Reading
+from agent.core.xid_rules import XidRecord
 
 KEPT = 600.0
 """Seconds of memory use that are kept, for what is told about an out-of-memory error."""
@@ -28,28 +30,44 @@ class GpuBoard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen = GpusSeen()
+        self._xids: tuple[XidRecord, ...] = ()
+        self.paused = False
+        """Whether the driver is to be let go of: set by the evaluator, heeded by the source."""
+        self._source: str | None = None
+        """Who looks at GPUs."""
         self._memory: dict[str, deque[tuple[float, MemoryPoint]]] = {}
 
-    def publish(self, reading: Reading, looked_at: Instant) -> None:
+    def publish(self, source: str, reading: Reading, looked_at: Instant) -> None:
         """Show a look at the GPUs; one that was not at them changes nothing."""
         if reading.gpus is None:
             return
         with self._lock:
+            self._source = source
             self._seen = GpusSeen(reading.gpus, reading.driver, self._seen.version + 1)
             for item in reading.gpus:
                 if item.memory_used is not None:
                     self._remember(item, item.memory_used, looked_at)
 
-    def withdraw(self) -> None:
-        """Show nothing: the source is not there any more."""
+    def withdraw(self, source: str) -> None:
+        """Show nothing any more of what this source saw."""
         with self._lock:
-            self._seen = GpusSeen(version=self._seen.version + 1)
-            self._memory.clear()
+            if source == self._source:
+                self._source = None
+                self._seen = GpusSeen(version=self._seen.version + 1)
+                self._memory.clear()
 
     def latest(self) -> GpusSeen:
         """The latest look; without driver before the first."""
         with self._lock:
             return self._seen
+
+    def show_xids(self, xids: Iterable[XidRecord]) -> None:
+        """Show how often each Xid came."""
+        self._xids = tuple(xids)
+
+    def xids(self) -> tuple[XidRecord, ...]:
+        """Every Xid that is remembered."""
+        return self._xids
 
     def memory(self, uuid: str) -> tuple[MemoryPoint, ...]:
         """The memory use of one GPU over the last ten minutes, oldest first."""

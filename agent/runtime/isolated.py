@@ -24,8 +24,7 @@ from agent.runtime.reading_json import from_json
 START_WITHIN = 20.0
 """Seconds that a child may take to be ready: Python and its imports, on a node under load."""
 END_WITHIN = 1.0
-"""Seconds between asking a child to end and killing it. A driver's client must not be killed casually: that froze
-GPUs until a reboot (NVIDIA/dcgm-exporter#84)."""
+"""Seconds between asking a child to end and killing it, and until it is gone then."""
 ANSWER_AT_MOST = 64 << 20
 """Bytes of one answer; more is garbage."""
 WORDS_KEPT = 1_000
@@ -60,15 +59,19 @@ class Isolation:
     """Seconds for one look."""
     one_stuck: bool = True
     """Whether no other child is started while one that cannot be ended waits in the kernel."""
+    ends_within: float = END_WITHIN
+    """Seconds that a child has to end when asked. A GPU driver's client must not be killed casually: that froze GPUs
+    until a reboot (NVIDIA/dcgm-exporter#84)."""
 
 
 class Child:
     """One child process and the lines exchanged with it."""
 
     def __init__(self, isolation: Isolation, clock: Clock) -> None:
-        """Start it and wait until it is ready. Raises ChildFailed or ChildHung."""
+        """Start it and wait until it is ready. Raises ChildFailed."""
         self.note: str | None = None
         self._name = isolation.name
+        self._ends_in = isolation.ends_within
         self._clock = clock
         self._words = ""
         self._unread = b""
@@ -84,7 +87,10 @@ class Child:
             self._selector.register(stream, selectors.EVENT_READ)
         try:
             self._receive(START_WITHIN)
-        except (ChildFailed, ChildHung):
+        except ChildHung:
+            self.end()
+            raise ChildFailed(f"the child of {self._name} was not ready within {START_WITHIN:.0f} s") from None
+        except ChildFailed:
             self.end()
             raise
 
@@ -115,7 +121,7 @@ class Child:
                 stream.close()
         self._selector.close()
         self._process.terminate()
-        if not self._ends_within(END_WITHIN):
+        if not self._ends_within(self._ends_in):
             self._process.kill()
             self._ends_within(END_WITHIN)
 
@@ -197,6 +203,11 @@ class Isolated:
         """Children that were given up and have not ended yet."""
         self._restart_at = float("-inf")
         self._restart_after = RESTART_FIRST
+
+    @property
+    def started(self) -> bool:
+        """Whether a child runs."""
+        return self._child is not None
 
     @property
     def left(self) -> Sequence[int]:

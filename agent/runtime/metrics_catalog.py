@@ -62,6 +62,8 @@ GPUS: Mapping[str, Entry] = {
     "gpu_pcie_link_generation": Entry(Kind.GAUGE, "PCIe generation in use; lower at rest by design.", _GPU),
     "gpu_nvlink_up": Entry(Kind.GAUGE, "Whether the NVLink is up.", (*_GPU, "link")),
     "gpu_nvlink_errors_total": Entry(Kind.COUNTER, "NVLink errors over all links.", (*_GPU, "kind")),
+    "gpu_xid_errors_total": Entry(Kind.COUNTER, "Xids that the GPU reported, each burst once.", (*_GPU, "xid")),
+    "gpu_xid_last_timestamp_seconds": Entry(Kind.GAUGE, "When the GPU last reported this Xid.", (*_GPU, "xid")),
     "gpu_processes": Entry(Kind.GAUGE, "Processes that compute on the GPU.", _GPU),
 }
 """What a look at the GPUs gives."""
@@ -83,6 +85,7 @@ SAMPLES: Mapping[str, Entry] = {
     "kmsg_gaps_total": Entry(Kind.COUNTER, "Times that the kernel's log was written over before it was read."),
     "kmsg_reopens_total": Entry(Kind.COUNTER, "Times that the kernel's log was opened again."),
     "nvml_generation": Entry(Kind.GAUGE, "How often the GPU driver was initialised."),
+    "nvml_hang": Entry(Kind.GAUGE, "Whether a call into the GPU driver does not return."),
     "nvml_errors_total": Entry(Kind.COUNTER, "Calls that the GPU driver refused.", ("call", "code")),
     **GPUS,
 }

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agent.core import gpu_samples
 from agent.core.clock import SECOND
 from agent.core.facts import Progress
 from agent.core.job import Job, JobState
 from agent.core.model import OPEN_STATES, TYPES, Sample, Severity
 from agent.runtime.board import Board, LogSeen
+from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import Health
 from agent.runtime.log import event
 from agent.runtime.metrics_catalog import SAMPLES, STATE, SUMMED, Entry, Kind
@@ -66,7 +68,7 @@ class ScrapeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families with their values of this moment."""
-        yield from sampled(self._board.samples())
+        yield from sampled((*self._board.samples(), *_gpus(self._board.gpus)))
         yield from _collecting([health for health in self._board.healths() if health.source])
         yield _family("log_records_dropped_total", {(): self._dropped_lines()})
         snapshot = self._stored()
@@ -104,6 +106,13 @@ def sampled(samples: Iterable[Sample]) -> Iterator[Metric]:
         rows[key] = sample.value + (rows.get(key, 0.0) if sample.name in SUMMED else 0.0)
     for name, rows in families.items():
         yield _family(name, rows, SAMPLES)
+
+
+def _gpus(board: GpuBoard) -> Iterator[Sample]:
+    """What was last seen of the GPUs: the driver itself is never asked here, since it may not answer."""
+    seen = board.latest()
+    yield from gpu_samples.samples(seen.readings, seen.driver)
+    yield from gpu_samples.of_xids(board.xids(), seen.readings)
 
 
 def _collecting(sources: Iterable[Health]) -> Iterator[Metric]:

@@ -18,7 +18,8 @@ from agent.runtime.dispatch import Dispatch
 from agent.runtime.evaluator import TICK, Evaluator, Settings
 from agent.runtime.metrics import Metrics
 from agent.runtime.metrics_scrape import Snapshot
-from agent.runtime.notifier import Compose, Notifier, Outlet
+from agent.runtime.notifier import Notifier
+from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.reporter import Reporter, Reporting
 from agent.runtime.worker import Step
 from agent.store import events, outbox

@@ -62,14 +62,16 @@ class Steering:
         return self._write(body)
 
     def resolve(self, alert_id: str, author: str) -> Alert:
-        """Ask the agent to end a firing episode; returns it as it still stands. Asking twice is harmless."""
+        """Ask the agent to end an alert; returns it as it still stands. Asking twice is harmless.
+
+        An event ends on the channels that hold it open, such as an incident about a failed job.
+        """
         now = self._clock.now().wall
 
         def body(conn: sqlite3.Connection) -> Alert:
             alert = _alert(conn, alert_id)
-            if alert.status is not Status.FIRING:
-                stands = "is over already" if alert.status is Status.RESOLVED else "is an event, which has no end"
-                raise Refused(f"alert {alert.id} {stands}: only what is firing can be resolved")
+            if alert.ends_at is not None or alert.status is Status.RESOLVED:
+                raise Refused(f"alert {alert.id} is over already: only what is firing can be resolved")
             asked = Event(event_id("resolve", alert.id), COMMANDS, now, ResolveAsked(alert.id, author))
             events.append(conn, [asked])
             return alert

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from agent.core.clock import HOUR, SECOND, Instant
 from agent.core.facts import Event, KernelSeen, event_id
@@ -27,6 +27,13 @@ FIRST_LOOK_BACK = HOUR
 """At the very first start, what the kernel wrote longer ago is history."""
 CURSOR = "cursor"
 
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f'found "{path}", expected an absolute path')
+    return path
+
+
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 
 
@@ -37,6 +44,7 @@ class Config(BaseModel):
 
     enabled: Literal["auto"] | bool = "auto"
     interval: Annotated[Seconds, Field(ge=1, le=3600)] = 5.0
+    path: Annotated[Path, AfterValidator(_absolute)] = KMSG
 
 
 class KernelSource:
@@ -44,9 +52,9 @@ class KernelSource:
 
     name = "kernel"
 
-    def __init__(self, config: Config, *, path: Path = KMSG, boot_id: str | None = None) -> None:
+    def __init__(self, config: Config, *, boot_id: str | None = None) -> None:
         self.interval = config.interval
-        self._path = path
+        self._path = config.path
         self._boot = boot_id
         self._descriptor: int | None = None
         self._reader = Reader()

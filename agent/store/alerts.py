@@ -1,6 +1,7 @@
 """Episodes and one-shot events. At most one episode of a fingerprint is open; the schema itself refuses a second."""
 
 import sqlite3
+from collections.abc import Iterable
 
 from agent.core.model import Alert
 from agent.store.rows import dump, load
@@ -28,6 +29,18 @@ def get(conn: sqlite3.Connection, alert_id: str) -> Alert | None:
     """Look up one alert by its id."""
     found = _select(conn, "WHERE id = ?", alert_id)
     return found[0] if found else None
+
+
+def by_ids(conn: sqlite3.Connection, alert_ids: Iterable[str]) -> list[Alert]:
+    """The alerts with these ids, the oldest first."""
+    where = "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY starts_at, rowid"
+    return _select(conn, where, dump(list(alert_ids)))
+
+
+def open_one_shots(conn: sqlite3.Connection, job_id: str) -> list[Alert]:
+    """The one-shot events of a job that nothing has ended, the oldest first."""
+    where = "WHERE job_id = ? AND status = 'event' AND ends_at IS NULL ORDER BY starts_at, rowid"
+    return _select(conn, where, job_id)
 
 
 def beginning_with(conn: sqlite3.Connection, prefix: str, limit: int) -> list[Alert]:

@@ -27,6 +27,16 @@ def load(conn: sqlite3.Connection, fingerprints: Iterable[str]) -> dict[tuple[st
     return {(ledger.fingerprint, ledger.channel): ledger for ledger in ledgers}
 
 
+def open_on(conn: sqlite3.Connection, channel: str, since: int) -> list[Ledger]:
+    """What a channel holds open, and what it was told at or after `since` (UTC milliseconds) that it is over."""
+    found = conn.execute(
+        f"SELECT {', '.join(_LEDGER)} FROM channel_ledger WHERE channel = ? "  # noqa: S608 - constants only
+        "AND (open_announced OR (last_accepted_kind = 'resolved' AND last_accepted_at >= ?))",
+        (channel, since),
+    )
+    return [_ledger(dict(zip(_LEDGER, row, strict=True))) for row in found]
+
+
 def save(conn: sqlite3.Connection, ledger: Ledger) -> None:
     """Store a ledger in place of the former one."""
     conn.execute(

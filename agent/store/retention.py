@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from agent.store import events
+from agent.store import events, references
 
 _FOREVER = 1 << 62
 
@@ -19,6 +19,7 @@ def retain(conn: sqlite3.Connection, now: int, retention_ms: int, max_rows: int,
         _alerts(conn, cutoff, max_rows, batch)
         + _events(conn, cutoff, max_rows, batch)
         + _jobs(conn, cutoff, max_rows, batch)
+        + references.forget(conn, cutoff, batch)
         + conn.execute("DELETE FROM gpu_hour WHERE hour < ?", (cutoff,)).rowcount
         + conn.execute("DELETE FROM disk_hour WHERE hour < ?", (cutoff,)).rowcount
         + conn.execute("DELETE FROM report_ledger WHERE ends_at < ?", (cutoff,)).rowcount

@@ -10,7 +10,7 @@ from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
 APPLICATION_ID = 0x47505557
 """`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -20,6 +20,13 @@ def _keep_gpu_hours(conn: sqlite3.Connection) -> None:
         "CREATE TABLE gpu_hour (hour INTEGER NOT NULL, gpu TEXT NOT NULL, job_id TEXT NOT NULL, seen REAL NOT NULL, "
         "held REAL NOT NULL, measured REAL NOT NULL, busy REAL NOT NULL, idle REAL NOT NULL, energy REAL, "
         "memory_peak INTEGER, PRIMARY KEY (hour, gpu, job_id)) WITHOUT ROWID"
+    )
+
+
+def _add_references(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE channel_reference (channel TEXT NOT NULL, about TEXT NOT NULL, ref TEXT NOT NULL, "
+        "at INTEGER NOT NULL, PRIMARY KEY (channel, about)) WITHOUT ROWID"
     )
 
 
@@ -36,7 +43,24 @@ def _keep_what_reports_need(conn: sqlite3.Connection) -> None:
     conn.execute("CREATE INDEX delivery_created ON delivery (created_at)")
 
 
-MIGRATIONS: Mapping[int, Migration] = {2: _keep_gpu_hours, 3: _keep_what_reports_need}
+def _limit_and_gather(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE bucket (channel TEXT PRIMARY KEY, tokens REAL NOT NULL, updated_at INTEGER NOT NULL) "
+        "WITHOUT ROWID"
+    )
+    conn.execute(
+        "CREATE TABLE message_group (channel TEXT NOT NULL, key TEXT NOT NULL, told_at INTEGER NOT NULL, "
+        "PRIMARY KEY (channel, key)) WITHOUT ROWID"
+    )
+    conn.execute("CREATE INDEX delivery_merged ON delivery (merged_into) WHERE merged_into IS NOT NULL")
+    conn.execute(
+        "CREATE INDEX delivery_digest ON delivery (channel) WHERE kind = 'digest' AND state IN ('queued', 'sending')"
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    2: _keep_gpu_hours, 3: _keep_what_reports_need, 4: _add_references, 5: _limit_and_gather,
+}
 """By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
 
 OLDEST_SQLITE = (3, 34, 0)

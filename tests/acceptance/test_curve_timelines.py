@@ -2,7 +2,8 @@
 
 from agent.core.facts import ProcessEnded, ProcessStarted, Progress
 from agent.core.ports import LogReading, Reading
-from agent.runtime.evaluator import CURVES_SAVED_EVERY, PROGRESS_SAVED_EVERY, SECOND
+from agent.runtime.curves import CURVES_SAVED_EVERY
+from agent.runtime.evaluator import PROGRESS_SAVED_EVERY, SECOND
 from agent.store import jobs
 
 LOG = "/data/train.log"

@@ -1,5 +1,6 @@
 """Timelines of scheduled reports: each period once, late after downtime, on days of 23 and 25 hours (R-12.3)."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from agent.core.local_time import instant
 from agent.core.model import AlertType, DeliveryState
 from agent.core.periods import Schedule
 from agent.core.policy.model import Recipient, Rules
+from agent.core.policy.windows import QuietHours, Window
 from agent.core.ports import SendError, SendErrorKind
 from agent.runtime.reporter import Reporting
 from tests.support.clock import ManualClock
@@ -27,10 +29,10 @@ def clock():
 
 @pytest.fixture
 def reporting(nodes, clock):
-    def make(start, *types, recipients=(MAIL,)):
+    def make(start, *types, recipients=(MAIL,), rules=RULES):
         clock.jump((at(start) - clock.now().wall) / SECOND)
         schedules = tuple(Schedule(kind) for kind in types or (DAILY,))
-        node = nodes(*recipients, rules=RULES, reporting=Reporting("node-1", schedules, BERLIN))
+        node = nodes(*recipients, rules=rules, reporting=Reporting("node-1", schedules, BERLIN))
         node.settle()
         return node
 
@@ -125,6 +127,21 @@ def test_reports_go_to_their_takers_whatever_these_take_otherwise(reporting):
     node.run_until(at("2026-03-11T09:01"))
     assert len(reports(node)) == 1
     assert node.sent("team") == []
+
+
+def test_a_report_that_is_due_in_quiet_hours_is_told_after_them_and_alone(reporting):
+    night = Window("night", 22 * 60, 10 * 60, BERLIN)
+    rules = replace(RULES, quiet_hours=QuietHours((night,)))
+    node = reporting("2026-03-10T12:00", rules=rules)
+    for hour in (2, 3):
+        node.run_until(at(f"2026-03-11T0{hour}:00"))
+        node.emit(AlertType.JOB_FAILED, job={"id": f"j{hour}"})
+    node.run_until(at("2026-03-11T09:59"))
+    assert reports(node) == []
+    node.run_until(at("2026-03-11T10:01"))
+    assert sorted(str(item.message.kind) for item in node.channels["mail"].sent) == ["digest", "report"]
+    told = next(item.message for item in node.channels["mail"].sent if str(item.message.kind) == "report")
+    assert dict(told.facts)["Period"].startswith("2026-03-10 00:00 to 2026-03-11 00:00")
 
 
 def _state(node, row):

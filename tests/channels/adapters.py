@@ -12,7 +12,7 @@ from agent.channels.webhook import MOST_BYTES
 from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
 from tests.channels.schemas.base import faults
 from tests.support import discord, slack, smtp
-from tests.support.standin import Answer
+from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -40,8 +40,19 @@ class Adapter:
     statuses: Mapping[int, str] | None = None
     """Statuses that mean something else here than in the common table."""
 
+    serve: Callable[[], StandIn] | None = None
+    """A stand-in of its own, for a channel that needs more than one request; None where `accepted` is enough."""
+    carries: Callable[[Received], bool] = lambda request: request.method != "GET"
+    """Whether a request carries the message; others look something up."""
+    probe: Answer | None = None
+    """How the vendor answers a silent test when all is well; None where it has none, or not over HTTP."""
+
     capture: Callable[[Callable[[str], object], object, str], bytes] | None = None
     """Sends one message through a server of the channel's own kind, and gives what arrived."""
+
+    def stand_in(self) -> StandIn:
+        """The vendor, who accepts."""
+        return self.serve() if self.serve is not None else StandIn(self.accepted)
 
     @property
     def http(self) -> bool:
@@ -123,6 +134,11 @@ def _mail_text(content: bytes) -> str:
     return f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}"
 
 
+def _previewed(build: Callable[[str], object], what: object, key: str) -> bytes:
+    """What Apprise is given; test_apprise sees it arrive, a process for each message."""
+    return build("http://127.0.0.1:9").preview(what, key).encode()
+
+
 ADAPTERS: Mapping[str, Adapter] = {
     "console": Adapter(table=lambda _: {"type": "console"}, check=_console_problems),
     "webhook": Adapter(
@@ -141,6 +157,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_slack_text,
         secrets=(slack.PATH, slack.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=b"ok"),
+        probe=Answer(400, body=b"no_text"),
     ),
     "discord": Adapter(
         table=lambda url: {"type": "discord", "url": url + discord.PATH},
@@ -148,6 +165,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_discord_text,
         secrets=(discord.PATH, discord.PATH.rpartition("/")[2]),
         accepted=Answer(200, body=discord.SAVED),
+        probe=Answer(200, body=discord.WEBHOOK),
     ),
     "teams": Adapter(
         table=lambda url: {"type": "teams", "url": f"{url}{FLOW_PATH}?{FLOW_QUERY}"},
@@ -162,6 +180,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_telegram_text,
         secrets=(BOT_TOKEN, BOT_TOKEN.partition(":")[2]),
         accepted=Answer(200, body=b'{"ok": true, "result": {"message_id": 42}}'),
+        probe=Answer(200, body=b'{"ok": true, "result": {"id": 1, "username": "gpu_bot"}}'),
     ),
     "ntfy": Adapter(
         table=lambda url: {"type": "ntfy", "url": f"{url}/gpus-t0pic", "token": "tk_ntfys3cret"},
@@ -169,6 +188,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=_texts,
         secrets=("tk_ntfys3cret", "gpus-t0pic"),
         accepted=Answer(200, body=b'{"id": "hwQ2YpKdmg", "event": "message"}'),
+        probe=Answer(200, body=b'{"healthy": true}'),
     ),
     "feishu": Adapter(
         table=lambda url: {"type": "feishu", "url": url + FEISHU_PATH, "secret": ROBOT_SECRET},
@@ -192,6 +212,12 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=lambda body: _unlike(_texts(body)),
         secrets=(WECOM_KEY,),
         accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "apprise": Adapter(
+        table=lambda url: {"type": "apprise", "url": f"json://{url.partition('://')[2]}{SECRET_PATH}"},
+        check=lambda given: [] if len(given) <= 32_000 else [f"{len(given)} bytes"],
+        secrets=(SECRET_PATH,),
+        capture=_previewed,
     ),
     "email": Adapter(
         table=lambda url: {

@@ -6,6 +6,7 @@ import pytest
 from agent.channels.telegram import PERMANENT, Config, parsed_length
 from agent.core.model import Link, NotificationKind, Severity
 from agent.core.ports import SendError, SendErrorKind
+from agent.core.references import References
 from tests.channels.samples import FAILED, HOSTILE, RESOLVED, channel, message
 from tests.support.clock import START
 from tests.support.standin import Answer
@@ -60,7 +61,7 @@ def test_the_plain_fallback_is_not_parsed():
 
 
 def test_a_resolved_condition_answers_the_message_about_it():
-    body = sent(message(RESOLVED, NotificationKind.RESOLVED, now=START + 60_000, provider_ref="41"))
+    body = sent(message(RESOLVED, NotificationKind.RESOLVED, now=START + 60_000, references=References(ref="41")))
     assert body["text"] == (
         "<b>✅ Resolved: Disk 92 % full: /data</b>\nFired 14:13, resolved 14:14 (after 1m 00s).\n"
         "<b>Node:</b> node-1\nalert-1 · node-1"
@@ -108,13 +109,21 @@ def test_a_group_that_moved_is_followed_at_once_and_remembered():
         telegram.migrate(GROUP, -1009999999999)
         made = channel(table(telegram))
         receipt = made.send(message(), "first")
-        made.send(message(), "second")
+        made.send(message(references=References(moved_to=receipt.moved_to)), "second")
         chats = [json.loads(request.body)["chat_id"] for request in telegram.wait_for(3)]
         assert chats == [GROUP, -1009999999999, -1009999999999]
         first, second = telegram.shown
     assert receipt.ref == "1"
     assert "set chat_id = -1009999999999" in first["text"]
     assert "chat_id" not in second["text"]
+
+
+def test_a_chat_that_was_configured_anew_is_believed():
+    with TelegramStandIn() as telegram:
+        known = References(moved_to=f"{GROUP}>-1009999999999")
+        receipt = channel(table(telegram, chat_id=-5)).send(message(references=known), "key")
+        assert [shown["chat_id"] for shown in telegram.shown] == [-5]
+    assert receipt.moved_to is None
 
 
 def test_a_topic_that_is_gone_does_not_lose_the_message():
@@ -144,6 +153,19 @@ def test_groups_that_name_each_other_do_not_go_round_for_ever():
             channel(table(telegram)).send(message(), "key")
         assert len(telegram.received) == 3
     assert caught.value.kind is SendErrorKind.REJECTED
+
+
+def test_the_silent_test_names_bot_and_chat():
+    with TelegramStandIn() as telegram:
+        assert channel(table(telegram)).probe() == "@gpu_bot knows the chat GPU alerts"
+        methods = [request.path.rpartition("/")[2] for request in telegram.received]
+    assert methods == ["getMe", f"getChat?chat_id={GROUP}"]
+
+
+def test_the_silent_test_of_a_chat_that_the_bot_does_not_know():
+    with TelegramStandIn() as telegram, pytest.raises(SendError) as caught:
+        channel(table(telegram, chat_id="@elsewhere")).probe()
+    assert (caught.value.kind, caught.value.status) == (SendErrorKind.MISCONFIGURED, 400)
 
 
 def test_markup_that_cannot_be_parsed_is_refused_once_and_taken_plain():

@@ -24,6 +24,7 @@ SECRETS = {
     "feishu-secret": "s3cret-of-feishu",
     "dingtalk-url": "https://oapi.dingtalk.com/robot/send?access_token=x",
     "dingtalk-secret": "SECx",
+    "apprise-url": "gotify://gotify.example.com/AbCdEf",
     "wecom-url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x",
 }
 """What the files of the example hold."""
@@ -38,7 +39,8 @@ def loaded(text, tmp_path, **environ):
 
 @pytest.fixture
 def everything(tmp_path):
-    """The example with every commented setting in force."""
+    """The example with every commented setting in force, the optional channels too."""
+    pytest.importorskip("apprise", reason="the extra is not installed")
     for name, secret in SECRETS.items():
         (tmp_path / name).write_text(secret)
     text = SETTING.sub("", EXAMPLE.read_text()).replace("/etc/gpuwarden/", f"{tmp_path}/")
@@ -47,14 +49,16 @@ def everything(tmp_path):
 
 def general(path, types):
     """A key path as `keys` writes it: free names as `*`, channels by type."""
+    if path[:3] == ("sources", "gpu", "rules"):
+        return (*path[:3], "*", *path[4:])
     table = {"channels": lambda: ("channels", types[path[1]], path[2]), "alerts": lambda: ("alerts", "*", *path[2:])}
     named = table.get(path[0], lambda: tuple("*" if isinstance(part, int) else part for part in path))()
     return next((named[:length] for length in range(len(named), 0, -1) if named[:length] in KEYS), named)
 
 
 KEYS = keys(app.schema())
-OWN = {"sources.logs.signatures", "sources.logs.progress"}
-"""Lists that are empty by default, and shown by an example."""
+OWN = {"sources.logs.signatures", "sources.logs.progress", "sources.gpu.xid", "sources.gpu.rules"}
+"""Lists and tables that are empty by default, and shown by an example."""
 
 
 def test_as_it_stands_it_changes_nothing(tmp_path):
@@ -91,7 +95,7 @@ def test_defaults_of_repeated_tables_are_told_right(everything):
 
 def test_every_key_has_a_reason():
     lines = EXAMPLE.read_text().splitlines()
-    settings = [line for line in lines if re.match(r"#?[a-z_]+ = ", line)]
+    settings = [line for line in lines if re.match(r"#?[a-z_0-9]+ = ", line)]
     assert len(settings) >= len(KEYS)
     unexplained = [line for line in settings if "  # " not in line and "type = " not in line]
     assert unexplained == []

@@ -1,5 +1,7 @@
 """Rules about the GPU driver: its state and what hangs in, what is observed out."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core import driver_rules
@@ -48,6 +50,7 @@ def test_without_a_driver_gpus_cannot_be_counted():
     [
         (DriverState.MISMATCH, "driver_mismatch"),
         (DriverState.LOST, "driver_lost"),
+        (DriverState.FORBIDDEN, "driver_forbidden"),
         (DriverState.WAITING, "driver_not_loaded"),
     ],
 )
@@ -62,11 +65,28 @@ def test_a_driver_may_take_its_time_to_be_loaded():
     assert observed(GpuDriver(DriverState.WAITING))["driver_not_loaded"].for_ms == 10 * MINUTE
 
 
-def test_a_hang_is_critical_and_says_for_how_long():
-    item = observed(GpuDriver(DriverState.RUNNING), hung_for=31.6)["driver_unresponsive"]
+def test_a_hang_is_critical_and_says_where_and_nothing_else_is_known_meanwhile():
+    seen = observed(GpuDriver(DriverState.HUNG, detail="GPU 3: no answer within 30 s"))
 
-    assert item.observed is Severity.CRITICAL
-    assert item.condition.message == "A call into the GPU driver has not returned for 32 s."
+    told = seen.pop("driver_unresponsive")
+    assert told.observed is Severity.CRITICAL
+    assert told.condition.message == "A call into the GPU driver did not return: GPU 3: no answer within 30 s."
+    assert seen.pop("gpus_gone").observed is None
+    assert {item.observed for item in seen.values()} == {MISSING}
+
+
+def test_that_all_gpus_are_gone_is_critical_and_said_once():
+    seen = observed(GpuDriver(DriverState.LOST, code=28))
+
+    assert {name: item.observed for name, item in seen.items() if isinstance(item.observed, Severity)} == {
+        "gpus_gone": Severity.CRITICAL
+    }
+
+
+def test_a_rule_that_is_off_says_that_nothing_is_wrong():
+    off = {name: replace(rule, enabled=False) for name, rule in driver_rules.RULES.items()}
+
+    assert {item.observed for item in observed(GpuDriver(DriverState.MISMATCH), rules=off).values()} == {None}
 
 
 def test_a_driver_that_was_let_go_on_request_is_not_judged():

@@ -9,6 +9,7 @@ from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.conditions import MISSING
 from agent.core.gpu import GpuIdentity, GpuProcess, GpuReading
 from agent.core.gpu_history import GpuHistory
+from agent.core.gpu_rule import Wish
 from agent.core.model import AlertType, Severity
 
 NOW = 1_790_000_000_000
@@ -112,10 +113,20 @@ def test_hardware_heat_of_half_an_hour_is_critical():
 
 
 @pytest.mark.parametrize(
-    ("code", "looks", "severity"), [(15, 1, CRITICAL), (999, 2, MISSING), (999, 3, CRITICAL), (6, 3, CRITICAL)]
+    ("code", "looks", "on_bus", "severity"),
+    [
+        (15, 1, True, CRITICAL),
+        (999, 2, False, MISSING),
+        (999, 3, False, CRITICAL),
+        (999, 3, True, MISSING),
+        (999, 3, None, MISSING),
+        (6, 3, False, CRITICAL),
+        (6, 3, None, CRITICAL),
+        (6, 3, True, MISSING),
+    ],
 )
-def test_a_lost_gpu_is_named_from_when_it_answered(code, looks, severity):
-    silent = GpuReading(H100, trouble=code)
+def test_a_lost_gpu_is_named_from_when_it_answered(code, looks, on_bus, severity):
+    silent = GpuReading(H100, trouble=code, on_bus=on_bus)
     past = history((60_000, WELL), *(((looks - place) * 10_000, silent) for place in range(1, looks)))
     item = observed(silent, past)["gpu_lost"]
 
@@ -127,21 +138,61 @@ def test_a_lost_gpu_is_named_from_when_it_answered(code, looks, severity):
 
 
 def test_a_device_that_does_not_answer_says_nothing_about_its_other_conditions():
-    assert observed(GpuReading(H100, trouble=15)).keys() == {"gpu_lost", "gpu_reset_required", "gpu_trouble"}
+    silent = {"gpu_lost", "gpu_reset_required", "gpu_trouble", "gpu_silent"}
+
+    assert observed(GpuReading(H100, trouble=15)).keys() == silent
 
 
 def test_a_gpu_that_is_still_starting_is_given_time():
-    item = observed(GpuReading(H100, trouble=27))["gpu_trouble"]
+    item = observed(GpuReading(H100, trouble=27))["gpu_silent"]
 
     assert (item.observed, item.for_ms) == (WARNING, 2 * MINUTE)
 
 
-def test_what_the_kernel_said_counts_until_the_gpu_answers_again():
-    past = replace(history((60_000, WELL)), lost_at=NOW - 5_000)
-    seen = {item.condition.identity["rule"]: item for item in gpu_rules.look(WELL, past, NOW, "node-1")}
+@pytest.mark.parametrize(("code", "words"), [(8, "has no power"), (11, "cannot be reached")])
+def test_hardware_that_is_out_of_order_is_critical_at_once(code, words):
+    item = observed(GpuReading(H100, trouble=code))["gpu_trouble"]
 
-    assert seen["gpu_lost"].observed is CRITICAL
-    assert observed(WELL, past)["gpu_lost"].observed is None
+    assert (item.observed, item.condition.type, item.for_ms) == (CRITICAL, AlertType.GPU_ERROR, 0)
+    assert words in item.condition.message
+
+
+def test_what_the_kernel_said_counts_until_the_gpu_surely_answers_again():
+    fresh = replace(history((60_000, WELL)), lost_at=NOW - 5_000)
+
+    assert observed(WELL, fresh)["gpu_lost"].observed is CRITICAL  # that look may have begun before
+    assert observed(WELL, replace(fresh, lost_at=NOW - MINUTE))["gpu_lost"].observed is None
+
+
+def test_memory_whose_owners_are_dead_is_held_by_nobody():
+    dead = GpuProcess(77, 10 * GIB, "python", dead=True)
+
+    assert observed(replace(WELL, processes=(dead,)))["gpu_memory_orphan"].observed is WARNING
+    assert observed(replace(WELL, processes=(dead, GpuProcess(78))))["gpu_memory_orphan"].observed is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "bad", "between", "well"),
+    [
+        ("memory_temperature", {"memory_temperature": 96}, {"memory_temperature": 94}, {"memory_temperature": 93}),
+        ("gpu_idle_in_job", {"utilization": 0.04}, {"utilization": 0.09}, {"utilization": 0.1}),
+    ],
+)
+def test_a_limit_is_left_at_another_value_than_it_is_reached(rule, bad, between, well):
+    assert observed(replace(WELL, **bad), in_job=True)[rule].observed is WARNING
+    assert observed(replace(WELL, **between), in_job=True)[rule].observed is None
+    firing = {"firing": lambda _: WARNING, "in_job": True}
+    assert observed(replace(WELL, **between), **firing)[rule].observed is WARNING
+    assert observed(replace(WELL, **well), **firing)[rule].observed is None
+
+
+def test_what_is_normal_on_most_nodes_is_told_on_request_only():
+    full = replace(WELL, memory_used=79 * GIB, gpu=replace(H100, persistence=False))
+
+    assert not any(item.observed for item in observed(full).values() if item.observed is not MISSING)
+    own = {name: rule.adjusted(Wish(severity=WARNING), name) for name, rule in gpu_rules.RULES.items()}
+    seen = observed(full, rules=own)
+    assert (seen["gpu_memory_high"].observed, seen["persistence_off"].observed) == (WARNING, WARNING)
 
 
 def with_ecc(**counts):
@@ -213,7 +264,7 @@ def test_the_user_sets_numbers_severity_and_whether_a_rule_judges_at_all():
     }
     seen = observed(replace(WELL, retired_pages=2, temperature=95), rules=own)
 
-    assert {name: item.observed for name, item in seen.items()} == {"retired_pages": CRITICAL}
+    assert {name: item.observed for name, item in seen.items()} == {"retired_pages": CRITICAL, "temperature": None}
 
 
 def test_the_past_is_bounded():

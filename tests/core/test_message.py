@@ -8,6 +8,7 @@ from agent.core.message import compose, fallback
 from agent.core.model import Alert, AlertType, Link, NotificationKind, Severity, Status
 from agent.core.presentable import presentable
 from agent.core.redact import Redactor
+from agent.core.references import References
 
 MINUTE, HOUR = 60_000, 3_600_000
 AT = 1_774_663_200_000 + 14 * MINUTE  # 2026-03-28T02:14Z
@@ -188,10 +189,10 @@ def test_the_plain_fallback_is_short():
 
 
 def test_the_message_carries_the_alert_that_it_shows():
-    message = composed(replace(FAILED, evidence=tuple("abc" * 20)), provider_ref="ref-1")
+    message = composed(replace(FAILED, evidence=tuple("abc" * 20)), references=References(ref="ref-1"))
     assert message.alert.evidence == message.evidence
     assert message.alert.labels == {"node": "n1", "job": "job-1"}
-    assert message.provider_ref == "ref-1"
+    assert message.references.ref == "ref-1"
 
 
 def test_an_endless_alert_becomes_bounded():

@@ -23,7 +23,7 @@ class Kernel:
         self.begin(BOOT)
 
     def begin(self, boot):
-        self.source = KernelSource(Config(), path=self.path, boot_id=boot)
+        self.source = KernelSource(Config(path=self.path), boot_id=boot)
         self.source.restore(dict(self.checkpoint))
 
     def write(self, sequence, text, *, priority=4, ago=0.0):
@@ -148,7 +148,7 @@ def test_a_log_that_cannot_be_read_says_what_to_do(tmp_path, kind, monkeypatch):
         path.touch(mode=0)
 
     with pytest.raises(Unavailable, match="not watched" if kind == "absent" else "CAP_SYSLOG"):
-        KernelSource(Config(), path=path, boot_id=BOOT).read(ManualClock().now())
+        KernelSource(Config(path=path), boot_id=BOOT).read(ManualClock().now())
 
 
 @pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="/dev/kmsg may not be read here")

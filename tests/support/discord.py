@@ -8,6 +8,7 @@ from tests.support.standin import Answer, Received, StandIn
 
 PATH = "/api/webhooks/1100000000000000001/AbCdEfGhIjKlMnOpQrStUvWxYz-0123456789_abcdefghijklmnopqrstuvwxyz0123"
 SAVED = json.dumps({"id": "1200000000000000002", "type": 0, "embeds": []}).encode()
+WEBHOOK = json.dumps({"id": "1100000000000000001", "type": 1, "name": "gpuwarden", "channel_id": "1"}).encode()
 EMBED_KEYS = {"title", "description", "color", "fields", "footer", "timestamp", "url"}
 
 

@@ -11,7 +11,7 @@ GROUP = -4012345678
 
 
 class TelegramStandIn(StandIn):
-    """Takes `sendMessage` for the bot of `TOKEN`, unless told to give another answer; remembers what is shown."""
+    """Answers to the bot of `TOKEN`, which is in one `GROUP`, unless told otherwise; remembers what is shown."""
 
     ACCEPT = Answer(299)
     """Stands for the answer that Telegram would give."""
@@ -34,8 +34,18 @@ class TelegramStandIn(StandIn):
         return self._judged(request) if answer is self.ACCEPT else answer
 
     def _judged(self, request: Received) -> Answer:
-        if request.path != f"/bot{TOKEN}/sendMessage":
-            return _refusal(404, "Not Found")
+        match request.path.removeprefix(f"/bot{TOKEN}/"):
+            case "sendMessage":
+                return self._message(request)
+            case "getMe":
+                return _given({"id": 1, "is_bot": True, "username": "gpu_bot"})
+            case path if path == f"getChat?chat_id={GROUP}":
+                return _given({"id": GROUP, "type": "group", "title": "GPU alerts"})
+            case path if path.startswith("getChat?"):
+                return _refusal(400, "Bad Request: chat not found")
+        return _refusal(404, "Not Found")
+
+    def _message(self, request: Received) -> Answer:
         message = json.loads(request.body)
         moved = self._moved.get(message["chat_id"])
         if moved is not None:
@@ -48,7 +58,11 @@ class TelegramStandIn(StandIn):
         if found := faults(SendMessage, request.body):
             return _refusal(400, f"Bad Request: {found[0]}")
         self.shown.append(message)
-        return Answer(200, body=json.dumps({"ok": True, "result": {"message_id": len(self.shown)}}).encode())
+        return _given({"message_id": len(self.shown)})
+
+
+def _given(result: dict) -> Answer:
+    return Answer(200, body=json.dumps({"ok": True, "result": result}).encode())
 
 
 def _refusal(code: int, description: str, parameters: dict | None = None) -> Answer:

@@ -5,6 +5,7 @@ The engine is `agent.runtime.rehearsal`, which `simulate` runs on too; here is w
 
 from dataclasses import dataclass, field
 
+from agent.core.digest import compose_digest
 from agent.core.facts import Event, HandedIn, ResolveAsked, event_id
 from agent.core.message import compose
 from agent.core.model import TYPES, Sample, Status
@@ -13,7 +14,7 @@ from agent.core.ports import Reading, Receipt
 from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.runtime.evaluator import Settings
-from agent.runtime.notifier import Outlet
+from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
 from agent.runtime.source_worker import SourceStep
 from agent.store import alerts, decisions, deliveries, silences
@@ -46,6 +47,7 @@ class Memory:
     sent: list = field(default_factory=list)
     fail: list = field(default_factory=list)
     die_after_next: bool = False
+    receipt: Receipt = field(default_factory=Receipt)
 
     def send(self, message, key):
         error = self.fail.pop(0) if self.fail else None
@@ -55,7 +57,7 @@ class Memory:
         if self.die_after_next:
             self.die_after_next = False
             raise Killed
-        return Receipt()
+        return self.receipt
 
     def preview(self, message, key):
         return f"{key} {message.headline}"
@@ -67,11 +69,11 @@ class Memory:
 class Node(Rehearsal):
     """One agent. `recipients` are its channels; `restart` is what follows a kill -9."""
 
-    def __init__(self, path, clock, *recipients, rules=None, disk=None, reporting=None):
+    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None, reporting=None):
         self.path = path
         self.clock = clock
         self.recipients = recipients or (Recipient("ops", "slack"),)
-        self.channels = {item.name: Memory(clock) for item in self.recipients}
+        self.channels = {item.name: Memory(clock) for item in self.recipients} | (channels or {})
         self.settings = Settings(NODE, self.recipients, rules or Rules(), disk)
         self.compose = compose
         self._told = 0
@@ -143,8 +145,9 @@ class Node(Rehearsal):
 
         self.attach(step, let_go)
 
-    def _message(self, alert, row, told, now):
-        return self.compose(
-            alert, row.kind, now=now, reason=WHY[row.kind], node=NODE, redactor=Redactor(), uncertain=row.uncertain,
-            plain=row.plain, provider_ref=told,
-        )  # fmt: skip
+    def _message(self, news, now):
+        given = {"now": now, "reason": WHY[news.row.kind], "node": NODE, "redactor": Redactor(),
+                 "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
+        if news.members:
+            return compose_digest(news.digest, **given)
+        return self.compose(news.alert, news.row.kind, references=news.references, **given)

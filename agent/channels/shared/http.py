@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,9 @@ TLS_ADVICE = (
     "common causes are a wrong clock on this machine, a proxy that intercepts TLS, or a private certificate authority: "
     "name its certificate in [http] ca_file"
 )
+
+Ask = Callable[[Request], Response]
+"""Sends a request and reads the answer. Raises SendError."""
 
 FAILURES = (
     httpcore.NetworkError, httpcore.TimeoutException, httpcore.RemoteProtocolError, httpcore.ProxyError, OSError,
@@ -59,8 +63,15 @@ class Client:
 
     def request(self, request: Request, timeout: float) -> Response:
         """Send and read the answer within `timeout` seconds, whatever the server does. Raises SendError."""
-        call = _Call()
+        return self.calls(timeout)(request)
+
+    def calls(self, timeout: float) -> Ask:
+        """Send several requests, one after the other, that have `timeout` seconds for all of them together."""
         until = self._clock.now().monotonic + timeout
+        return lambda request: self._request(request, until)
+
+    def _request(self, request: Request, until: float) -> Response:
+        call = _Call()
         extensions = {"timeout": dict.fromkeys(("connect", "read", "write"), until), "trace": call.trace}
         headers = {"User-Agent": self._settings.user_agent, **request.headers}.items()
         host = urlsplit(request.url).hostname or ""

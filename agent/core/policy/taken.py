@@ -21,6 +21,8 @@ def refusal(recipient: Recipient, alert: Alert, rules: Rules) -> str | None:
         return "own_trouble"
     if alert.report is not None and alert.type in rules.reports:
         return None if recipient.name in rules.reports[alert.type] else "not_taken"
+    if recipient.stateful and alert.type is AlertType.JOB_COMPLETED:
+        return "only_ends_alerts"
     if not takes_type(recipient, alert.type, rules):
         return "not_taken"
     if alert.severity < recipient.min_severity:

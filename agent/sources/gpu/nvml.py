@@ -5,7 +5,7 @@ driver may never return, and a driver that was upgraded can only be loaded by a 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pynvml  # type: ignore[import-untyped]
@@ -65,7 +65,14 @@ class Nvml:
                 self.errors[name, code] += 1
             raise NvmlError(code) from None
 
-    def ask(self, handle: object, name: str, *args: int) -> Any:
+    def attempt(self, name: str, *args: object) -> Any:
+        """Ask once; None where there is no answer."""
+        try:
+            return self.call(name, *args)
+        except NvmlError:
+            return None
+
+    def ask(self, handle: object, name: str, *args: Hashable) -> Any:
         """Ask a device; None where it has no answer. Raises NvmlError for what concerns the whole device."""
         key = (id(handle), name, *args)
         if key in self._unsupported:
@@ -81,8 +88,8 @@ class Nvml:
 
     def fields(self, handle: object, numbers: Sequence[int]) -> dict[int, int]:
         """Ask for fields at once, as whole numbers; what the device does not know is left out."""
-        wanted = [number for number in numbers if (id(handle), number) not in self._unsupported]
-        values = self.ask(handle, "nvmlDeviceGetFieldValues", wanted) if wanted else None  # type: ignore[arg-type]
+        wanted = tuple(number for number in numbers if (id(handle), number) not in self._unsupported)
+        values = self.ask(handle, "nvmlDeviceGetFieldValues", wanted) if wanted else None
         found: dict[int, int] = {}
         for value in values or ():
             if value.nvmlReturn == 0:
@@ -98,10 +105,7 @@ class Nvml:
 
     def close(self) -> None:
         """Let go of the driver."""
-        try:
-            self.call("nvmlShutdown")
-        except NvmlError:
-            return
+        self.attempt("nvmlShutdown")
 
 
 def text(value: object) -> str:

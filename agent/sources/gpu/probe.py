@@ -4,16 +4,23 @@ Says what the driver answers and nothing else; a value that it does not give is 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from agent.core.gpu import GpuIdentity, GpuProcess, GpuReading
 from agent.core.xids import normalised
+from agent.sources import proc
 from agent.sources.gpu.nvml import UNKNOWN, XID_EVENTS, Nvml, NvmlError, text
 
+GPUS_AT_MOST = 256
+"""More than any node has; a library that counts more counts wrong."""
 QUARANTINE = 60.0
 """Seconds after which a GPU that refuses to answer is asked again; the others are asked all along."""
+
+PROCESSES_AT_MOST = 256
+FIRST_NAMESPACE = 0xEFFFFFFC
+"""The inode of the host's own PID namespace (PROC_PID_INIT_INO): NVML counts pids there, and nowhere else."""
 
 _FIELD_MEMORY_TEMPERATURE = 82
 _FIELD_SLOWDOWN_MARGIN = 194
@@ -37,9 +44,10 @@ _MEGA = 1_000_000
 class Probe:
     """All GPUs of one generation of the driver."""
 
-    def __init__(self, errors: Counter[tuple[str, int]]) -> None:
-        """Initialise the driver and name what is there. Raises NvmlError."""
+    def __init__(self, errors: Counter[tuple[str, int]], note: Callable[[str], object] = str) -> None:
+        """Initialise the driver and name what is there. Raises NvmlError. `note`: told which GPU is asked next."""
         self.nvml = Nvml(errors)
+        self._note = note
         self.version = text(self.nvml.call("nvmlSystemGetDriverVersion"))
         self.cuda = _cuda(self.nvml)
         self._handles: dict[str, Any] = {}
@@ -49,7 +57,7 @@ class Probe:
         self.gpus: dict[str, GpuIdentity] = {}
         self.unnamed: list[int] = []
         """Codes of GPUs that are counted but will not even tell who they are."""
-        for index in range(int(self.nvml.call("nvmlDeviceGetCount"))):
+        for index in range(min(int(self.nvml.call("nvmlDeviceGetCount")), GPUS_AT_MOST)):
             self._meet(index)
 
     def read(self, now: float, *, slow: bool) -> list[GpuReading]:
@@ -59,7 +67,7 @@ class Probe:
     def register(self, events: object) -> None:
         """Let Xids of every GPU that can tell them come to an event set."""
         for handle in self._handles.values():
-            self.nvml.ask(handle, "nvmlDeviceRegisterEvents", XID_EVENTS, events)  # type: ignore[arg-type]
+            self.nvml.attempt("nvmlDeviceRegisterEvents", handle, XID_EVENTS, events)
 
     def close(self) -> None:
         """Let go of the driver."""
@@ -82,7 +90,8 @@ class Probe:
         try:
             reading = self._ask(uuid, slow=slow or refused is not None)
         except NvmlError as error:
-            self._asked_again_at[uuid] = now + QUARANTINE
+            # Without a stated reason it may be well again at the next look; three such looks make it suspect.
+            self._asked_again_at[uuid] = now if error.code == UNKNOWN else now + QUARANTINE
             self._refused[uuid] = GpuReading(self.gpus[uuid], trouble=error.code)
             return self._refused[uuid]
         self._refused.pop(uuid, None)
@@ -90,6 +99,7 @@ class Probe:
 
     def _ask(self, uuid: str, *, slow: bool) -> GpuReading:
         gpu, handle = self.gpus[uuid], self._handles[uuid]
+        self._note(f"GPU {gpu.index} ({gpu.name}, {gpu.pci})")
         if slow or uuid not in self._slow:
             self._slow[uuid] = _slow(self.nvml, handle, gpu)
         return _fast(self.nvml, handle, self._slow[uuid])
@@ -178,7 +188,14 @@ def _processes(nvml: Nvml, handle: object) -> tuple[GpuProcess, ...] | None:
     found = nvml.ask(handle, "nvmlDeviceGetComputeRunningProcesses")
     if found is None:
         return None
-    return tuple(GpuProcess(int(item.pid), item.usedGpuMemory) for item in found)
+    return tuple(_process(int(item.pid), item.usedGpuMemory) for item in found[:PROCESSES_AT_MOST])
+
+
+def _process(pid: int, memory: int | None) -> GpuProcess:
+    seen = proc.stat(pid)
+    if seen is None:
+        return GpuProcess(pid, memory, dead=proc.pid_namespace() == FIRST_NAMESPACE and not proc.exists(pid))
+    return GpuProcess(pid, memory, seen.name, dead=seen.ended)
 
 
 def _ecc(nvml: Nvml, handle: object) -> dict[str, int]:
@@ -219,11 +236,8 @@ def _link_errors(nvml: Nvml, handle: object, links: int) -> dict[str, int]:
 
 
 def _cuda(nvml: Nvml) -> str | None:
-    try:
-        number = int(nvml.call("nvmlSystemGetCudaDriverVersion_v2"))
-    except NvmlError:
-        return None
-    return f"{number // 1000}.{number % 1000 // 10}"
+    number = nvml.attempt("nvmlSystemGetCudaDriverVersion_v2")
+    return None if number is None else f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _of(structure: Any, name: str) -> int | None:

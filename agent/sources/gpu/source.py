@@ -4,8 +4,10 @@ The child is replaced when it hangs, and when the driver was upgraded underneath
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from agent.core.clock import Instant
 from agent.core.codec import decode, encode
@@ -16,6 +18,7 @@ from agent.core.model import Json, Sample
 from agent.core.ports import Reading, Unavailable
 from agent.sources import proc
 from agent.sources.gpu import nvml
+from agent.sources.gpu.library import ABSENT
 from agent.sources.gpu.nvml import NvmlError
 from agent.sources.gpu.probe import Probe
 from agent.sources.gpu.xid_events import XidEvents
@@ -32,6 +35,8 @@ RENEW_EVERY = 300.0
 """Seconds between two initialisations for the sake of a lost GPU: the others are disturbed by it."""
 XIDS_EVERY = 5.0
 """Seconds within which an Xid that only NVML tells of is passed on."""
+OF_THE_NODE = frozenset({nvml.LIBRARY_NOT_FOUND, nvml.GPU_NOT_FOUND, 4, nvml.OPERATING_SYSTEM, nvml.UNKNOWN})
+"""Answers that mean, where no GPU was ever seen, that there is nothing to watch, or nothing for this agent."""
 KNOWN = "known"
 """Key of the checkpoint: the GPUs that answered in this boot."""
 
@@ -46,7 +51,7 @@ _STATES: Mapping[int, DriverState] = {
 _HINTS: Mapping[int, str] = {
     4: "no permission to open /dev/nvidiactl and /dev/nvidia*",
     nvml.DRIVER_NOT_LOADED: "the NVIDIA kernel module is not loaded",
-    nvml.LIBRARY_NOT_FOUND: "there is no NVIDIA driver library (libnvidia-ml.so.1) on this node",
+    nvml.LIBRARY_NOT_FOUND: ABSENT,
     nvml.OPERATING_SYSTEM: "the system refuses access to the GPUs: is the container's device cgroup missing them?",
     nvml.MISMATCH: "library and kernel module are of different versions: reload the driver or reboot",
     nvml.GPU_NOT_FOUND: "the driver finds no GPU",
@@ -55,15 +60,34 @@ _HINTS: Mapping[int, str] = {
 }
 
 
+class Parent(Protocol):
+    """What the child may use of its parent."""
+
+    def note(self, text: str) -> None:
+        """Name the GPU that is about to be asked."""
+        ...
+
+
+def in_child(settings: Mapping[str, Json], parent: Parent) -> "GpuSource":
+    """Build the source in a child process. `settings`: `interval` and `slow_interval` in seconds, `bus` a folder."""
+    return GpuSource(
+        settings["interval"], settings["slow_interval"], bus=settings.get("bus") or str(BUS), note=parent.note
+    )
+
+
 class GpuSource:
     """Implements `core.ports.Source`."""
 
     name = "gpu"
 
-    def __init__(self, interval: float, slow_interval: float, *, bus: str = str(BUS)) -> None:
+    def __init__(
+        self, interval: float, slow_interval: float, *, bus: str = str(BUS), note: Callable[[str], object] = str
+    ) -> None:
+        """`note` is told which GPU is about to be asked, since no answer may ever come."""
         self.interval = interval
         self._slow_interval = slow_interval
         self._bus = Path(bus)
+        self._note = note
         self._probe: Probe | None = None
         self._xids: XidEvents | None = None
         self._known: dict[str, GpuIdentity] = {}
@@ -74,6 +98,8 @@ class GpuSource:
         self._retry_after = RETRY_FIRST
         self._told = 0
         self._on_bus: int | None = None
+        self._troubles: dict[str, int] = {}
+        """With what each GPU that does not answer last refused."""
         self._saved: Mapping[str, GpuIdentity] = {}
 
     def restore(self, checkpoint: Mapping[str, Json]) -> None:
@@ -92,9 +118,9 @@ class GpuSource:
             return self._without_driver(at)
         events = tuple(self._xid_events(now))
         if at < self._fast_at:
-            return Reading(events=events, again_in=min(XIDS_EVERY, self._fast_at - at))
+            return Reading(samples=self._samples(), events=events, again_in=min(XIDS_EVERY, self._fast_at - at))
         self._fast_at = at + self.interval - 1e-3
-        readings = self._look(self._probe, at)
+        readings = [self._noted(reading) for reading in self._look(self._probe, at)]
         return Reading(
             samples=self._samples(), events=events, checkpoint=self._checkpoint(), gpus=tuple(readings),
             driver=self._driver(DriverState.RUNNING if readings or not self._known else DriverState.LOST),
@@ -112,7 +138,8 @@ class GpuSource:
 
     def _initialise(self, at: float) -> None:
         try:
-            self._probe = Probe(self._errors)
+            self._note("the driver itself")
+            self._probe = Probe(self._errors, self._note)
         except NvmlError as error:
             self._code = error.code
             wait = ABSENT_RETRY if error.code == nvml.LIBRARY_NOT_FOUND else self._retry_after
@@ -130,7 +157,7 @@ class GpuSource:
 
     def _without_driver(self, at: float) -> Reading:
         code = self._code or 0
-        if code == nvml.LIBRARY_NOT_FOUND and not self._known:
+        if not self._known and code in OF_THE_NODE:
             raise Unavailable(_HINTS[code])
         state = _STATES.get(code, DriverState.LOST)
         if self._known and state is DriverState.WAITING:
@@ -145,9 +172,17 @@ class GpuSource:
             self._on_bus = _on_bus(self._bus)
         readings = probe.read(at, slow=slow)
         missing = [gpu for uuid, gpu in self._known.items() if uuid not in probe.gpus]
-        readings += [GpuReading(gpu, trouble=nvml.NOT_FOUND) for gpu in missing]
+        readings += [GpuReading(gpu, trouble=self._troubles.get(gpu.uuid, nvml.NOT_FOUND)) for gpu in missing]
         self._renew(readings, at)
         return readings
+
+    def _noted(self, reading: GpuReading) -> GpuReading:
+        """Remember how a GPU fares, which after a new initialisation it may not even say; see if it is still there."""
+        if reading.trouble is None:
+            self._troubles.pop(reading.gpu.uuid, None)
+            return reading
+        self._troubles[reading.gpu.uuid] = reading.trouble
+        return replace(reading, on_bus=_shown(self._bus, reading.gpu.pci))
 
     def _renew(self, readings: list[GpuReading], at: float) -> None:
         """Begin a new generation where the driver asks for it, or now and then for GPUs that went missing."""
@@ -195,6 +230,11 @@ class GpuSource:
             return {}
         self._saved = dict(self._known)
         return {KNOWN: {"boot": proc.boot_id(), "gpus": {uuid: encode(gpu) for uuid, gpu in self._known.items()}}}
+
+
+def _shown(bus: Path, pci: str) -> bool | None:
+    """Whether the PCI bus shows a device; None where the bus cannot be seen."""
+    return (bus / f"{pci}.0").exists() if bus.is_dir() else None
 
 
 def _on_bus(bus: Path) -> int | None:
