@@ -7,7 +7,6 @@ import fcntl
 import os
 import select
 import struct
-import subprocess
 from pathlib import Path
 
 from agent.core import procstat
@@ -131,6 +130,8 @@ def zombie_status(pid: int, start_ticks: int) -> int | None:
 
 def tells_exit_status() -> bool:
     """Try, with a child of our own, whether this kernel tells of an exit after somebody has waited for it."""
+    import subprocess  # deferred: those who only look at processes start none
+
     try:
         child = subprocess.Popen(["/bin/sh", "-c", "exit 7"], stdin=subprocess.DEVNULL)
     except OSError:
