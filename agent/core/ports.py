@@ -48,8 +48,6 @@ class LogHeld:
     """The byte at which the run begins in it; None where that is to be found out."""
     trouble: str | None = None
     """Why it is not read, with what to do."""
-    remote: bool = False
-    """Whether that is because it lies on a file system that may hang whoever looks at it."""
     uid: int | None = None
     """Who writes it; he must be allowed to read it, too."""
 
