@@ -7,13 +7,14 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from agent import described, remote
+from agent import described, remote, reporting
 from agent.config.load import Loaded
 from agent.config.schema import Schema
 from agent.config.zones import resolve
@@ -92,8 +93,8 @@ def evaluator_settings(loaded: Loaded) -> Settings:
     disk = settings.source("disk", DiskConfig)
     return Settings(
         node=settings.agent.node,
-        recipients=recipients(loaded),
-        rules=settings.rules(),
+        recipients=(channels := recipients(loaded)),
+        rules=replace(settings.rules(), reports=reporting.takers(loaded, channels)),
         pid_namespace=proc.pid_namespace(),
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,

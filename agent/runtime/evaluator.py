@@ -8,11 +8,11 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.core import episodes, handed_in, job_alerts
+from agent.core import episodes, handed_in, job_alerts, report_alert
 from agent.core.clock import SECOND, Instant
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
-from agent.core.facts import Event, HandedIn, KernelSeen, ResolveAsked
+from agent.core.facts import Event, HandedIn, KernelSeen, ReportMade, ResolveAsked
 from agent.core.gpu_policy import GpuPolicy
 from agent.core.job import Job
 from agent.core.jobbook import JobBook, Turned
@@ -216,6 +216,8 @@ class Evaluator:
         if isinstance(fact, HandedIn):
             current = self._docket.firing(handed_in.identity(event, fact, node))
             self._raise(handed_in.alert_of(event, fact, node, current), changes, now)
+        elif isinstance(fact, ReportMade):
+            self._raise(report_alert.alert_of(event, fact, node), changes, now)
         elif isinstance(fact, ResolveAsked):
             alert = self._docket.live.get(fact.alert_id)
             if alert is not None and alert.status is Status.FIRING:
