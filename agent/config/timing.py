@@ -7,9 +7,10 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from agent.config.values import WEEKDAYS, ClockTime, Duration, Table, ZoneName, minutes
+from agent.config.values import ClockTime, Duration, Table, ZoneName, minutes
 from agent.core.clock import SECOND
 from agent.core.model import AlertType, Json, Severity
+from agent.core.periods import WEEKDAYS
 from agent.core.policy.bucket import RateLimit
 from agent.core.policy.model import Grouping
 from agent.core.policy.windows import QuietHours, Window
@@ -58,7 +59,7 @@ class WindowTable(Table):
         """The same as the policy wants it."""
         return Window(
             self.name, minutes(self.start), minutes(self.end), zone,
-            frozenset(WEEKDAYS[day] for day in self.days),
+            frozenset(WEEKDAYS.index(day) for day in self.days),
             None if self.channels is None else frozenset(self.channels),
             None if self.alert_types is None else frozenset(self.alert_types),
         )  # fmt: skip

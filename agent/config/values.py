@@ -1,7 +1,6 @@
 """The kinds of values that tables are made of, each with what it allows."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -11,10 +10,6 @@ from agent.core.model import Json, Severity
 from agent.core.units import parse_duration
 
 _CLOCK = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
-WEEKDAYS: Mapping[str, int] = {
-    name: number
-    for number, name in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
-}
 
 
 def _zone_name(name: str) -> str:
