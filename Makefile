@@ -17,7 +17,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-real check bench lock clean
+.PHONY: help run test test-real check fuzz bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-real: $(VENV)/.dev ## run the tests on real components, installed by apt wh
 check: $(VENV)/.dev ## lint (ruff) and check types (mypy)
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+
+fuzz: $(VENV)/.dev ## feed the log watcher hostile logs for some minutes (ARGS='--minutes 10')
+	@$(PY) -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.dev ## measure the agent on this machine and print a table
 	@$(PY) -m bench $(ARGS)

@@ -117,7 +117,7 @@ def _watched_folders(loaded: Loaded) -> list[Path]:
 
 def _log_globs(loaded: Loaded) -> list[str]:
     logs = getattr(loaded.settings.sources, "logs", None)
-    return [*getattr(logs, "paths", ()), *(job.log for job in loaded.settings.jobs.job)]
+    return [*getattr(logs, "paths", ()), *(job.log for job in loaded.settings.jobs.job if job.log)]
 
 
 def _fixed_part(glob: str) -> Path:

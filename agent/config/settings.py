@@ -19,6 +19,7 @@ from pydantic import (
     PlainValidator,
     SerializeAsAny,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -46,6 +47,14 @@ def _glob(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f'found "{path}", expected an absolute path or pattern')
     return path
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f'found "{text}", expected a regular expression: {error}') from None
+    return text
 
 
 def _zone_name(name: str) -> str:
@@ -98,6 +107,8 @@ class AgentTable(Table):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     include_paths: bool = False
+    include_command: bool = False
+    include_user: bool = False
 
 
 class ServerTable(Table):
@@ -133,13 +144,22 @@ Silence = Annotated[Duration, Field(ge=60)]
 
 
 class JobTable(Table):
-    """`[[jobs.job]]`: a job that the user describes, known by its log."""
+    """`[[jobs.job]]`: a job that the user describes, known by its log, or by its leading process."""
 
     name: str = Field(min_length=1)
-    log: Annotated[str, AfterValidator(_glob)]
+    log: Annotated[str, AfterValidator(_glob)] | None = None
+    pid_file: AbsolutePath | None = None
+    command: Annotated[str, AfterValidator(_expression)] | None = None
+    """Searched in the command line, its words joined by blanks."""
     model: str | None = None
     stall_after: Silence | None = None
     link: str | None = Field(default=None, pattern="^https?://")
+
+    @model_validator(mode="after")
+    def _known_by_something(self) -> "JobTable":
+        if self.log is None and self.pid_file is None and self.command is None:
+            raise ValueError("found none of log, pid_file and command, expected one by which the job is known")
+        return self
 
 
 class JobsTable(Table):

@@ -4,7 +4,6 @@ Each fact becomes one stored `Event`, whose id is derived from where the fact wa
 place again changes nothing.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -212,5 +211,7 @@ class Event:
 
 def event_id(*parts: str | int) -> str:
     """Derive an event's id from where it was read, for example (file identity, offset, signature)."""
+    import hashlib  # deferred: it brings a library of several megabytes, and most children find no events
+
     text = "\x1f".join(str(part) for part in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -204,7 +204,7 @@ def _links_down(view: View, _: GpuRule) -> Judged:
 def _link_errors(view: View, rule: GpuRule) -> Judged:
     if not view.reading.link_errors or rule.threshold is None:
         return UNSEEN
-    names = ("replay", "crc_flit", "crc_data")
+    names = view.reading.link_errors.keys() - {"recovery"}
     grown = sum(view.history.grown(f"link_{name}", HOUR, view.now) or 0 for name in names)
     recovered = view.history.grown("link_recovery", HOUR, view.now) or 0
     if rule.over(grown, view.firing) or recovered > 0:

@@ -9,6 +9,9 @@ from datetime import datetime, tzinfo
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]|$)")
 """ECMA-48 control sequences, operating system commands and two-byte escapes."""
+_BARE_COLOURS = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3}){0,4})?m")
+_RESETS = ("[0m", "[39m")
+"""Of colours whose escape character was lost, as it is when a terminal's text is pasted."""
 _BACKSPACES = re.compile(r"(\x08+)")
 _CONTROLS: dict[int, str | None] = {**dict.fromkeys((*range(32), *range(0x7F, 0xA0))), ord("\t"): " "}
 
@@ -67,6 +70,8 @@ def plain(record: bytes) -> str:
     text = record.decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
+    elif _RESETS[0] in text or _RESETS[1] in text:
+        text = _BARE_COLOURS.sub("", text)
     if "\b" in text:
         text = _erase(text)
     return text if text.isprintable() else text.translate(_CONTROLS)

@@ -16,7 +16,7 @@ TOLD_AT = (2, 20)
 _VALUE = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|(?:nan|inf(?:inity)?)(?:\.0)?)(?![\w.])"
 _LOSS = re.compile(
     rf"(?P<name>(?:\b\w{{1,20}} )?[\w/.-]{{0,40}}loss[\w/.-]{{0,40}})['\"]?\)?"
-    rf"\s{{0,3}}[=:|\s]\s{{0,3}}\(?['\"]?(?P<value>{_VALUE})",
+    rf"\s{{0,3}}[=:|\s]\s{{0,12}}\(?['\"]?(?P<value>{_VALUE})",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
@@ -30,10 +30,11 @@ _SUMMARY = re.compile(r"train_runtime")
 _MEGATRON = re.compile(r"\biteration +\d{1,15}/ +\d{1,15} \|")
 _COLUMNS = re.compile(
     r"\s*\d{1,9}/\d{1,9}\s+\d\S{0,12}G\s+"
-    r"(?P<losses>(?:nan|inf|\d[\d.e+-]{0,20})(?:\s+(?:nan|inf|\d[\d.e+-]{0,20})){1,5}) "
+    r"(?P<losses>(?:nan|inf|-?\d[\d.e+-]{0,20})(?:\s+(?:nan|inf|-?\d[\d.e+-]{0,20})){1,5}) "
 )
 """Ultralytics: epoch, memory, then a column for each loss."""
 _BAR = re.compile(r"(\d{1,15}/\d{1,15}) \[")
+_EPOCH = re.compile(r"\bepoch\W{0,4}(\d{1,9})|^\s{0,16}(\d{1,9})/\d{1,9}\s+\d\S{0,12}G\s", re.IGNORECASE)
 _NAMED_STEP = re.compile(r"\b(?:step|iter(?:ation)?|batch|update)s?\b\W{0,8}(\d[\d,/]{0,30})", re.IGNORECASE)
 
 
@@ -99,7 +100,9 @@ class Records:
 
 
 def _step(text: str) -> str | None:
-    """Which step a record is about: its last bar's, or the first that it names."""
-    bars = _BAR.findall(text)
+    """Which step a record is about: its last bar's, with the epoch where that is told, or the first that it names."""
+    bars, epoch = _BAR.findall(text), _EPOCH.search(text)
+    if bars:
+        return f"{epoch[0] if epoch else ''} {bars[-1]}"
     step = _NAMED_STEP.search(text)
-    return bars[-1] if bars else step[1] if step else None
+    return step[1] if step else None

@@ -110,6 +110,14 @@ def given_up(delivery: Delivery, now: int) -> Settled:
     return Settled(DeliveryState.DEAD, "too_old", "too_old", now, plain=delivery.plain, uncertain=delivery.uncertain)
 
 
+def superfluous(delivery: Delivery, now: int) -> Settled:
+    """A digest whose members have all been told otherwise."""
+    return Settled(
+        DeliveryState.SUPERSEDED, "superfluous", "nothing_left", now, plain=delivery.plain,
+        uncertain=delivery.uncertain,
+    )  # fmt: skip
+
+
 def lifted(state: ChannelState) -> ChannelState:
     """The channel as if nothing paused it; its counts stay."""
     return replace(state, paused_until=None, reason=None)

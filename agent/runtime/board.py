@@ -121,6 +121,11 @@ class Board:
         with self._lock:
             return self._logs.get(path)
 
+    def progress_at(self, path: str) -> int | None:
+        """When a log last showed new progress, UTC milliseconds; None if it shows none."""
+        log = self.log(path)
+        return None if log is None else log.reading.progress_at
+
     # How the workers are.
 
     def enrol(self, health: Health) -> None:

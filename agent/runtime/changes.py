@@ -9,9 +9,11 @@ from agent.core.conditions import ConditionState, Phase
 from agent.core.curve import Point
 from agent.core.job import Job
 from agent.core.model import Alert, Decision, Delivery, Json
+from agent.core.policy.bucket import Bucket
+from agent.core.policy.model import Group
 from agent.core.policy.plan import Change
 from agent.core.xid_rules import XidRecord
-from agent.store import alerts, decisions, events, jobs, meta, outbox
+from agent.store import alerts, decisions, events, jobs, limits, meta, outbox
 
 RULE_PREFIX = "rule."
 """Under which `meta` keeps the state of each condition."""
@@ -32,6 +34,8 @@ class Changes:
     inserts: list[Delivery] = field(default_factory=list)
     moves: list[Change] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    groups: dict[Group, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.cursor is not None or any(
@@ -57,6 +61,8 @@ class Changes:
         self.inserts += later.inserts
         self.moves += later.moves
         self.decisions += later.decisions
+        self.buckets |= later.buckets
+        self.groups |= later.groups
 
 
 def store(conn: sqlite3.Connection, changes: Changes) -> None:
@@ -70,7 +76,9 @@ def store(conn: sqlite3.Connection, changes: Changes) -> None:
     for row in changes.inserts:
         outbox.insert(conn, row)
     for move in changes.moves:
-        outbox.update_state(conn, move.delivery_id, move.state, move.reason, move.next_at)
+        outbox.update_state(conn, move.delivery_id, move.state, move.reason, move.next_at, move.merged_into)
+    limits.save_buckets(conn, changes.buckets)
+    limits.save_groups(conn, changes.groups)
     decisions.record(conn, changes.decisions)
     for key, state in changes.rules.items():
         _remember(conn, RULE_PREFIX + key, None if state.phase is Phase.INACTIVE else encode(state))

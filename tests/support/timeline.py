@@ -5,6 +5,7 @@ The engine is `agent.runtime.rehearsal`, which `simulate` runs on too; here is w
 
 from dataclasses import dataclass, field
 
+from agent.core.digest import compose_digest
 from agent.core.facts import Event, HandedIn, ResolveAsked, event_id
 from agent.core.message import compose
 from agent.core.model import TYPES, Sample, Status
@@ -12,7 +13,6 @@ from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Reading, Receipt
 from agent.core.record import WHY
 from agent.core.redact import Redactor
-from agent.core.references import NOTHING_KNOWN
 from agent.runtime.evaluator import Settings
 from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
@@ -144,8 +144,9 @@ class Node(Rehearsal):
 
         self.attach(step, let_go)
 
-    def _message(self, alert, row, told, now):
-        return self.compose(
-            alert, row.kind, now=now, reason=WHY[row.kind], node=NODE, redactor=Redactor(), uncertain=row.uncertain,
-            plain=row.plain, references=told or NOTHING_KNOWN,
-        )  # fmt: skip
+    def _message(self, news, now):
+        given = {"now": now, "reason": WHY[news.row.kind], "node": NODE, "redactor": Redactor(),
+                 "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
+        if news.members:
+            return compose_digest(news.digest, **given)
+        return self.compose(news.alert, news.row.kind, references=news.references, **given)
