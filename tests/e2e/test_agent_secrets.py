@@ -21,10 +21,14 @@ OWN = {
     "password": "mail-" + KEY,
 }
 """Secrets of tables that are written here, beside those of `adapters`."""
-KINDS = sorted(name for name, adapter in ADAPTERS.items() if adapter.http or (name == "apprise" and find_spec(name)))
+KINDS = {
+    name.replace(" ", "-"): adapter
+    for name, adapter in ADAPTERS.items()
+    if adapter.http or (name == "apprise" and find_spec(name))
+}
 SECRETS = {
     **OWN,
-    **{f"{name} {number}": secret for name in KINDS for number, secret in enumerate(ADAPTERS[name].secrets)},
+    **{f"{name} {number}": secret for name, kind in KINDS.items() for number, secret in enumerate(kind.secrets)},
 }
 TYPES = ("job_failed", "gpu_oom", "host_oom", "gpu_error")
 """Four messages that are never told as one: a refused one leaves others to try."""
@@ -66,7 +70,7 @@ def bad():
 
 
 def config(good: str, bad: str) -> str:
-    channels = {name: {**ADAPTERS[name].table(f"{bad}/{name}"), "timeout": "1s"} for name in KINDS}
+    channels = {name: {**kind.table(f"{bad}/{name}"), "timeout": "1s"} for name, kind in KINDS.items()}
     if "apprise" in channels:
         channels["apprise"]["timeout"] = "3s"  # its process takes its time to start
     channels["signed"] = {
