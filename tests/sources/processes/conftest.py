@@ -64,6 +64,16 @@ class Node:
         self.checkpoint = {key: value for key, value in self.checkpoint.items() if value is not None}
         return {tree.pid: tree for tree in reading.trees}
 
+    def until(self, found):
+        """Look again and again until `found` makes something of the programs seen: others start when they like."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            result = found(self.look(1))
+            if result:
+                return result
+            time.sleep(0.01)
+        raise AssertionError("waited in vain")
+
     def key(self, pid):
         return proc.boot_id(), pid, proc.stat(pid).start_ticks
 

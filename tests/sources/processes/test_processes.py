@@ -40,15 +40,16 @@ def held(tree):
 
 def test_a_script_is_no_job_until_its_log_shows_progress(node):
     (pid,) = node.run("exec PYTHON train.py > train.log 2>&1", "train.py")
-    tree, path = node.look()[pid], str(node.folder / "train.log")
+    tree, path = node.until(lambda trees: trees.get(pid)), str(node.folder / "train.log")
     assert (tree.name, tree.taken, tree.because, tree.processes) == ("train.py", False, NO_JOB, 1)
     assert held(tree) == [(path, 0)]
     assert tree.logs[0].what == f"the standard output of train.py (pid {pid})"
     node.progress[path] = node.clock.now().wall + 1
     tree = node.look(5)[pid]
     assert (tree.taken, tree.because) == (True, f"{path} shows its training progress")
-    (seen,) = node.told
-    assert (seen.pid, seen.logs, seen.log_offset, seen.name, seen.uid) == (pid, (path,), 0, "train.py", os.getuid())
+    seen = node.told[-1]
+    assert (len(node.told), seen.pid, seen.name, seen.uid) == (1, pid, "train.py", os.getuid())
+    assert (seen.logs, seen.log_offset) == ((path,), 0)
 
 
 def test_progress_from_before_it_wrote_there_is_not_its_own(node):
@@ -63,7 +64,7 @@ def test_of_two_programs_that_write_one_log_the_later_one_shows_its_progress(nod
         "import subprocess, sys\nsubprocess.run([sys.executable, 'train.py', '--lr', '1'])\n"
     )
     sweep, child = node.run("exec PYTHON sweep.py > all.log 2>&1", "sweep.py", "1")
-    node.look()
+    node.until(lambda trees: {sweep, child} <= trees.keys())
     node.progress[str(node.folder / "all.log")] = node.clock.now().wall + 1
     trees = node.look(5)
     assert (trees[sweep].taken, trees[child].taken) == (False, True)
@@ -88,10 +89,13 @@ def test_of_two_programs_that_write_one_log_the_later_one_shows_its_progress(nod
 def test_outputs_are_followed_to_their_files(node, line, last, outputs):
     (node.folder / "quiet").write_text("")
     (pid,) = node.run(f"exec 2> quiet; {line}", last)
-    node.look()
-    found = held(node.look(5)[pid])
-    shown = [(what.replace(f"{node.folder}/", "").partition(" (pid")[0], begin) for what, begin in found]
-    assert [item for item in shown if item[0] != "quiet"] == outputs
+
+    def shown(trees):
+        found = held(trees[pid]) if pid in trees else ()
+        named = [(what.replace(f"{node.folder}/", "").partition(" (pid")[0], begin) for what, begin in found]
+        return [item for item in named if item[0] != "quiet"]
+
+    assert node.until(lambda trees: shown(trees) == outputs)
 
 
 def test_a_deleted_file_and_a_log_that_the_program_opens_itself(node):
@@ -111,31 +115,29 @@ def test_a_deleted_file_and_a_log_that_the_program_opens_itself(node):
     ]  # fmt: skip
 
 
-def test_a_launcher_and_its_ranks_are_one_job_whose_ranks_are_told(node):
+def launched(node, last):
+    """The tree of a launcher that has started both its ranks."""
     (node.folder / "torchrun").write_text(LAUNCHER)
-    line = "exec PYTHON torchrun train.py --model_name_or_path org/llama > run.log"
-    node.run(line, "org/llama")
-    trees = {pid: tree for pid, tree in node.look(5).items() if tree.seen and str(node.folder) in str(tree.logs)}
-    while len(next(iter(trees.values())).seen.ranks) < 2:
-        trees = {pid: tree for pid, tree in node.look(5).items() if pid in trees}
-    ((pid, tree),) = trees.items()
+    node.run(f"exec PYTHON torchrun train.py --model_name_or_path org/llama {last} > run.log")
+    return node.until(lambda trees: (tree := trees.get(node.shell)) and len(tree.seen.ranks) == 2 and tree)
+
+
+def test_a_launcher_and_its_ranks_are_one_job_whose_ranks_are_told(node):
+    tree = launched(node, "")
     assert (tree.taken, tree.because, tree.processes) == (True, "started by torchrun", 3)
     seen = node.told[-1]
-    assert (seen.pid, seen.name, seen.model, seen.gpus) == (pid, "train.py", "llama", ("0", "1"))
+    assert (seen.pid, seen.name, seen.model, seen.gpus) == (node.shell, "train.py", "llama", ("0", "1"))
     assert [(rank.rank, rank.local_rank) for rank in seen.ranks] == [(0, 0), (1, 1)]
     assert seen.logs == (str(node.folder / "run.log"),)
     assert os.getpid() in {above for above, _ in seen.within}
 
 
 def test_what_outlives_its_launcher_is_no_run_of_its_own(node):
-    (node.folder / "torchrun").write_text(LAUNCHER)
-    (launcher,) = node.run("exec PYTHON torchrun train.py --last > run.log", "--last")
-    while len(ranks := [rank.pid for fact in node.told[-1:] for rank in fact.ranks]) < 2:
-        node.look(5)
-    os.kill(launcher, signal.SIGKILL)
-    ended(launcher)
+    tree = launched(node, "")
+    os.kill(tree.pid, signal.SIGKILL)
+    ended(tree.pid)
     for _ in range(3):
-        assert not {*ranks, launcher} & node.look(5).keys()
+        assert not {tree.pid, *(rank.pid for rank in tree.seen.ranks)} & node.look(5).keys()
 
 
 @pytest.mark.parametrize(
@@ -148,16 +150,18 @@ def test_what_outlives_its_launcher_is_no_run_of_its_own(node):
 def test_what_is_no_training(node, line, because):
     (node.folder / "ipykernel_launcher.py").write_text(WAIT)
     (pid,) = node.run(line, "last")
-    tree = node.look()[pid]
+    tree = node.until(lambda trees: trees.get(pid))
     assert (tree.taken, tree.because, tree.seen, tree.logs) == (False, because, None, ())
 
 
 def test_forks_and_other_programs_below_a_script_belong_to_it_or_to_nothing(node):
     (node.folder / "train.py").write_text(FORKS)
     (pid,) = node.run("exec PYTHON train.py > run.log", "61")
-    node.look()
-    found = {tree.name: tree.processes for tree in node.look(5).values() if str(node.folder) in str(tree.logs)}
-    assert found == {"train.py": 2}
+
+    def family(trees):
+        return {tree.name: tree.processes for tree in trees.values() if str(node.folder) in str(tree.logs)}
+
+    assert node.until(lambda trees: family(trees) == {"train.py": 2})
     assert pid not in node.look()
 
 
@@ -188,7 +192,7 @@ def test_a_job_described_by_a_pid_file_is_led_by_whatever_that_names(node):
     node.begin()
     shell, first, second = node.run("exec sh run.sh > run.log 2>&1", "run.sh", "1", "2")
     (node.folder / "pid").write_text(f"{shell}\n")
-    trees = node.look()
+    trees = node.until(lambda trees: trees if shell in trees and trees[shell].processes == 3 else None)
     assert (trees[shell].name, trees[shell].taken, trees[shell].processes) == ("nightly", True, 3)
     assert trees[shell].because == "described as nightly in [[jobs.job]]"
     assert not {first, second} & trees.keys()
@@ -202,7 +206,7 @@ def test_a_shell_that_becomes_the_script_is_seen_as_that(node):
     assert node.shell not in node.look(20)
     (node.folder / "go").write_text("go\n")
     assert node.find("train.py", node.shell) == node.shell
-    assert node.look(60)[node.shell].name == "train.py"
+    assert node.until(lambda trees: trees.get(node.shell)).name == "train.py"
 
 
 def test_the_agent_and_what_it_starts_are_left_out(node):
@@ -221,7 +225,7 @@ def test_nothing_is_read_from_the_memory_of_a_blocked_process(node, monkeypatch)
     assert pid not in node.look()
     assert pid not in node.look(5)
     monkeypatch.undo()
-    assert pid in node.look(5)
+    assert node.until(lambda trees: pid in trees)
 
 
 def blocked(stat):
@@ -240,3 +244,15 @@ def test_kernel_threads_are_never_looked_at(node, monkeypatch):
     monkeypatch.setattr(proc, "stat", lambda _: ProcStat("S", 1, 0, "python", kernel=True))
     monkeypatch.setattr(close_look, "look", None)
     assert node.look() == {}
+
+
+def test_a_command_line_is_told_as_it_is_shown_and_only_then(node):
+    (pid,) = node.run("exec PYTHON train.py --token s --lr 1 > run.log", "1")
+    node.leaders = {node.key(pid)}
+    node.look()
+    assert node.told[-1].command is None
+    source = ProcessSource(
+        Config(), Descriptions(()), leaders=lambda: node.leaders, progress=lambda _: None, own=-1, show=" ".join
+    )
+    (event,) = source.read(node.clock.now()).events
+    assert event.fact.command.endswith("train.py --token s --lr 1")
