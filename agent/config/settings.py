@@ -7,6 +7,7 @@ a file; the only outside thing looked at is the zone database, to refuse a zone 
 import re
 import socket
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -28,6 +29,7 @@ from agent.config import locate, zones
 from agent.config.environment import NESTING, PREFIX
 from agent.core.clock import SECOND
 from agent.core.model import AlertType, Json, Severity
+from agent.core.periods import WEEKDAYS, Schedule
 from agent.core.policy.model import DEFAULT_COOLDOWN, Rules, TypeRule
 from agent.core.redact import Secret
 from agent.core.units import parse_duration
@@ -184,6 +186,40 @@ class AlertTable(Table):
         return TypeRule(self.enabled, self.severity, round(self.cooldown * SECOND), repeat)
 
 
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""Hours and minutes, such as "09:00"."""
+
+
+class ReportTable(Table):
+    """`[reports.daily]`: when a report is made, and who receives it."""
+
+    enabled: bool = False
+    time: TimeOfDay = "09:00"
+    channels: tuple[str, ...] | None = None
+    """Channels by name; None for those that list the report's type, else for e-mail."""
+
+
+class WeeklyTable(ReportTable):
+    """`[reports.weekly]`: the same on one day of the week."""
+
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+
+
+class ReportsTable(Table):
+    """`[reports]`: what is told on schedule."""
+
+    daily: ReportTable = ReportTable()
+    weekly: WeeklyTable = WeeklyTable()
+
+    def of(self, kind: AlertType) -> ReportTable:
+        """The wishes for the report of this type."""
+        return self.weekly if kind is AlertType.WEEKLY_DIGEST else self.daily
+
+    def schedule(self, kind: AlertType) -> Schedule:
+        """When the report of this type is due."""
+        return Schedule(kind, time.fromisoformat(self.of(kind).time), WEEKDAYS.index(self.weekly.day))
+
+
 class Settings(BaseSettings):
     """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
 
@@ -197,6 +233,7 @@ class Settings(BaseSettings):
     store: StoreTable = StoreTable()
     jobs: JobsTable = JobsTable()
     alerts: Mapping[AlertType, AlertTable] = Field(default_factory=dict)
+    reports: ReportsTable = ReportsTable()
     sources: BaseModel = Table()
     channels: Mapping[str, SerializeAsAny[BaseModel]] = Field(default_factory=dict)
 

@@ -119,9 +119,8 @@ class ProcessSource:
         began = self._telling.began(key, lambda: started_at(leader, scene.at))
         seen = setting.seen(run, scene, because=verdict.because, began=began)
         seen = replace(seen, command=self._table.command(leader.pid))
-        return TreeReading(
-            leader.pid, seen.name, verdict.taken, verdict.because, seen, len(run.tree.members), logs, leader.uid
-        )
+        pids = tuple(member.pid for member in run.tree.members)
+        return TreeReading(leader.pid, seen.name, verdict.taken, verdict.because, seen, pids, logs, leader.uid)
 
     def _told(self, run: Run, reading: TreeReading, now: Instant) -> Event | None:
         """The event that tells of a job, if there is news of it."""

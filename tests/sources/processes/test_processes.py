@@ -41,7 +41,7 @@ def held(tree):
 def test_a_script_is_no_job_until_its_log_shows_progress(node):
     (pid,) = node.run("exec PYTHON train.py > train.log 2>&1", "train.py")
     tree, path = node.until(lambda trees: trees.get(pid)), str(node.folder / "train.log")
-    assert (tree.name, tree.taken, tree.because, tree.processes) == ("train.py", False, NO_JOB, 1)
+    assert (tree.name, tree.taken, tree.because, len(tree.pids)) == ("train.py", False, NO_JOB, 1)
     assert held(tree) == [(path, 0)]
     assert tree.logs[0].what == f"the standard output of train.py (pid {pid})"
     node.progress[path] = node.clock.now().wall + 1
@@ -124,7 +124,7 @@ def launched(node, last):
 
 def test_a_launcher_and_its_ranks_are_one_job_whose_ranks_are_told(node):
     tree = launched(node, "")
-    assert (tree.taken, tree.because, tree.processes) == (True, "started by torchrun", 3)
+    assert (tree.taken, tree.because, len(tree.pids)) == (True, "started by torchrun", 3)
     seen = node.told[-1]
     assert (seen.pid, seen.name, seen.model, seen.gpus) == (node.shell, "train.py", "llama", ("0", "1"))
     assert [(rank.rank, rank.local_rank) for rank in seen.ranks] == [(0, 0), (1, 1)]
@@ -159,7 +159,7 @@ def test_forks_and_other_programs_below_a_script_belong_to_it_or_to_nothing(node
     (pid,) = node.run("exec PYTHON train.py > run.log", "61")
 
     def family(trees):
-        return {tree.name: tree.processes for tree in trees.values() if str(node.folder) in str(tree.logs)}
+        return {tree.name: len(tree.pids) for tree in trees.values() if str(node.folder) in str(tree.logs)}
 
     assert node.until(lambda trees: family(trees) == {"train.py": 2})
     assert pid not in node.look()
@@ -192,8 +192,8 @@ def test_a_job_described_by_a_pid_file_is_led_by_whatever_that_names(node):
     node.begin()
     shell, first, second = node.run("exec sh run.sh > run.log 2>&1", "run.sh", "1", "2")
     (node.folder / "pid").write_text(f"{shell}\n")
-    trees = node.until(lambda trees: trees if shell in trees and trees[shell].processes == 3 else None)
-    assert (trees[shell].name, trees[shell].taken, trees[shell].processes) == ("nightly", True, 3)
+    trees = node.until(lambda trees: trees if shell in trees and len(trees[shell].pids) == 3 else None)
+    assert (trees[shell].name, trees[shell].taken, len(trees[shell].pids)) == ("nightly", True, 3)
     assert trees[shell].because == "described as nightly in [[jobs.job]]"
     assert not {first, second} & trees.keys()
     (node.folder / "pid").write_text("garbage")
