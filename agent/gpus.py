@@ -33,10 +33,13 @@ class Gpus:
 
     name = "gpu"
 
-    def __init__(self, config: Config, board: GpuBoard, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, board: GpuBoard, clock: Clock, *, within: float | None = None, bus: str | None = None
+    ) -> None:
+        """`within`: seconds that a look may take; `bus`: the folder that shows PCI devices, if not the usual one."""
         self.interval = config.interval
-        settings = {"interval": config.interval, "slow_interval": config.slow_interval}
-        within = deadline_for(config.interval)
+        settings = {"interval": config.interval, "slow_interval": config.slow_interval, "bus": bus}
+        within = deadline_for(config.interval) if within is None else within
         self.deadline = within + START_WITHIN + 2 * ENDS_WITHIN
         isolation = Isolation(self.name, FACTORY, settings, config.interval, within, ends_within=ENDS_WITHIN)
         self._isolated = Isolated(isolation, clock)

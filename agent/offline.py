@@ -13,6 +13,7 @@ from agent import app
 from agent.config.load import Loaded
 from agent.core.redact import Redactor
 from agent.runtime.clock import SystemClock
+from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Records
 from agent.runtime.steering import Refused, Steering
@@ -21,7 +22,8 @@ from agent.store.directory import DATABASE
 from agent.store.errors import StoreError
 
 __all__ = [
-    "Compose", "Outlet", "Records", "Refused", "Steering", "StoreError", "channel", "channels", "composer", "database",
+    "Compose", "News", "Outlet", "Records", "Refused", "Steering", "StoreError", "channel", "channels", "composer",
+    "database",
     "records", "steering",
 ]  # fmt: skip
 

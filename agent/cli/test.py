@@ -48,7 +48,7 @@ def test_command(ctx: click.Context, *, channel: str, alert_type: str, dry_run: 
         raise click.BadParameter(text, param_hint="CHANNEL")
     with offline.channel(channel, loaded) as outlet:
         row = _delivery(outlet, AlertType(alert_type), loaded)
-        message = offline.composer(channel, loaded)(row.snapshot, row, None, row.created_at)
+        message = offline.composer(channel, loaded)(offline.News(row, row.snapshot), row.created_at)
         if dry_run:
             click.echo(outlet.channel.preview(message, row.id))
         else:

@@ -4,10 +4,10 @@ Each fact becomes one stored `Event`, whose id is derived from where the fact wa
 place again changes nothing.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import get_args
 
 from agent.core.kernel_log import KernelKind
 from agent.core.model import AlertType, Json, Severity, Status
@@ -166,6 +166,24 @@ class HandedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportMade:
+    """A report of a period is ready, or a person wants it sent."""
+
+    type: AlertType
+    period: str
+    """The period's key."""
+    title: str
+    message: str
+    bounds: str
+    """The period with its beginning and end, in words."""
+    lines: tuple[str, ...]
+    report: Mapping[str, Json]
+    """As `core.report` builds it."""
+    asked: bool = False
+    """Whether a person asked for it, who shall have it even if it was sent before."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveAsked:
     """A person ended a firing alert by hand."""
 
@@ -191,12 +209,19 @@ class KernelSeen:
     facts: Mapping[str, Json] = field(default_factory=dict)
 
 
-Fact = LogFinding | TrainingSeen | TreeSeen | ProcessStarted | ProcessEnded | KernelSeen | HandedIn | ResolveAsked
+Fact = (
+    LogFinding
+    | TrainingSeen
+    | TreeSeen
+    | ProcessStarted
+    | ProcessEnded
+    | KernelSeen
+    | HandedIn
+    | ReportMade
+    | ResolveAsked
+)
 
-FACTS: Mapping[str, type[Fact]] = {
-    cls.__name__: cls
-    for cls in (LogFinding, TrainingSeen, TreeSeen, ProcessStarted, ProcessEnded, KernelSeen, HandedIn, ResolveAsked)
-}
+FACTS: Mapping[str, type[Fact]] = {cls.__name__: cls for cls in get_args(Fact)}
 """Every kind of fact by the name under which it is stored."""
 
 
@@ -212,5 +237,7 @@ class Event:
 
 def event_id(*parts: str | int) -> str:
     """Derive an event's id from where it was read, for example (file identity, offset, signature)."""
+    import hashlib  # deferred: it brings a library of several megabytes, and most children find no events
+
     text = "\x1f".join(str(part) for part in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -90,7 +90,8 @@ class GpuReading:
     links: tuple[bool, ...] = ()
     """NVLinks, whether each is up; empty where there are none."""
     link_errors: GpuCounts = field(default_factory=dict)
-    """Over all links: `replay`, `recovery`, `crc_flit`, `crc_data`."""
+    """Over all links: `replay`, `recovery`, `crc_flit`, `crc_data`; of NVLink 5 `malformed`, `buffer_overrun`,
+    `receive`, `integrity`, `recovery`."""
     processes: tuple[GpuProcess, ...] | None = None
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from agent.core.clock import Instant
 from agent.core.facts import Activity, Event, Progress
 from agent.core.gpu import GpuDriver, GpuReading
-from agent.core.message import Message
 from agent.core.model import Json, Sample
-from agent.core.sightings import TreeSeen
+from agent.core.sightings import Stuck, TreeSeen
+
+if TYPE_CHECKING:  # children that look at one thing alone have no messages to make
+    from agent.core.message import Message
 
 Checkpoint = Mapping[str, Json | None]
 """Where a source stands, key by key; None removes a key. Only changed keys are given."""
@@ -46,8 +48,6 @@ class LogHeld:
     """The byte at which the run begins in it; None where that is to be found out."""
     trouble: str | None = None
     """Why it is not read, with what to do."""
-    remote: bool = False
-    """Whether that is because it lies on a file system that may hang whoever looks at it."""
     uid: int | None = None
     """Who writes it; he must be allowed to read it, too."""
 
@@ -63,11 +63,10 @@ class TreeReading:
     """Why it is a job or none, in words."""
     seen: TreeSeen | None = None
     """The run; None for what can be none."""
-    processes: int = 1
-    logs: tuple[LogHeld, ...] = ()
-    uid: int | None = None
     pids: tuple[int, ...] = ()
     """Every process of the run, where it is one."""
+    logs: tuple[LogHeld, ...] = ()
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,8 @@ class Reading:
     driver: GpuDriver | None = None
     trees: tuple[TreeReading, ...] | None = None
     """What runs on the node that is training or might be; None where this look was not at processes."""
+    stuck: tuple[Stuck, ...] | None = None
+    """Threads that the kernel does not let run; None where this look was not at them."""
     dropped: tuple[str, ...] = ()
     """Paths of logs that are not followed any more."""
 
@@ -197,14 +198,14 @@ class Receipt:
 class Channel(Protocol):
     """Turns one message into a request, or a few, and classifies the answer. Never retries, sleeps or stores."""
 
-    def send(self, message: Message, key: str) -> Receipt:
+    def send(self, message: "Message", key: str) -> Receipt:
         """Deliver; `key` is the idempotency key, equal over all attempts. Raises SendError.
 
         A reference that the provider no longer knows is not used, and the receipt has another in its place.
         """
         ...
 
-    def preview(self, message: Message, key: str) -> str:
+    def preview(self, message: "Message", key: str) -> str:
         """The exact request as text, with every secret masked; sends nothing."""
         ...
 
@@ -229,6 +230,6 @@ class Refreshing(Protocol):
     refresh_every: float
     """Seconds between two reminders."""
 
-    def refresh(self, messages: Sequence[Message], now: int) -> None:
+    def refresh(self, messages: Sequence["Message"], now: int) -> None:
         """Tell again what is open, and what was resolved lately. `now` is in UTC milliseconds. Raises SendError."""
         ...

@@ -28,6 +28,7 @@ UNTIL_CHANGED = 1 << 52
 """A pause that only a changed configuration or a person lifts."""
 GONE_FOR_GOOD = 410
 """The HTTP status by which a receiver asks to be left alone."""
+REPORT_MAX_AGE = 2 * DAY
 MAX_AGE: Mapping[Severity, int] = {Severity.CRITICAL: 3 * DAY, Severity.WARNING: 3 * DAY, Severity.INFO: DAY}
 
 
@@ -51,6 +52,8 @@ def backoff(attempt: int, cap: int, key: str) -> int:
 
 def max_age(delivery: Delivery) -> int:
     """How old a delivery may grow before it is given up, in milliseconds; a resolve counts as a warning."""
+    if delivery.kind is NotificationKind.REPORT:
+        return REPORT_MAX_AGE
     return MAX_AGE[Severity.WARNING if delivery.kind is NotificationKind.RESOLVED else delivery.severity]
 
 
@@ -108,6 +111,14 @@ def mended(state: ChannelState) -> ChannelState:
 def given_up(delivery: Delivery, now: int) -> Settled:
     """A delivery that is dead of age."""
     return Settled(DeliveryState.DEAD, "too_old", "too_old", now, plain=delivery.plain, uncertain=delivery.uncertain)
+
+
+def superfluous(delivery: Delivery, now: int) -> Settled:
+    """A digest whose members have all been told otherwise."""
+    return Settled(
+        DeliveryState.SUPERSEDED, "superfluous", "nothing_left", now, plain=delivery.plain,
+        uncertain=delivery.uncertain,
+    )  # fmt: skip
 
 
 def lifted(state: ChannelState) -> ChannelState:

@@ -105,6 +105,8 @@ def _verdict(decision: Decision, zone: tzinfo) -> str:
     if decision.verdict == "send":
         return f"{what} is sent: {decision.reason}."
     until = f" until {clock(decision.until, zone)}" if decision.until is not None else ""
+    if decision.verdict == "merge":
+        return f"{what} is told together with others: {words(decision.reason)}."
     if decision.verdict == "defer":
         return f"{what} is held back{until}: {words(decision.reason)}."
     return f"{what} is not sent: {words(decision.reason)}{until}."

@@ -4,11 +4,9 @@ The table of meanings is `xid.toml`. Addresses are normalised, since the kernel 
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 
 from agent.core.model import Json, Severity
 
@@ -102,6 +100,9 @@ def meaning(number: int, text: str = "", overrides: Mapping[int, Severity] | Non
 @cache
 def table() -> Mapping[int, Meaning]:
     """Load the meanings by number. Raises ValueError if a number stands in two tables."""
+    import tomllib  # deferred, as the table: whoever only passes Xids on needs neither
+    from importlib import resources
+
     text = resources.files("agent.core").joinpath("xid.toml").read_text("utf-8")
     meanings: dict[int, Meaning] = {}
     for row in tomllib.loads(text)["xid"]:

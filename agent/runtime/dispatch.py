@@ -1,19 +1,20 @@
 """Turns live alerts into deliveries and commits the round; when the store refuses, critical ones go out directly."""
 
 import logging
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from agent.core.clock import DAY, Instant
 from agent.core.docket import Docket
-from agent.core.model import Delivery, DeliveryState, Severity
+from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity
 from agent.core.policy.model import Context, Recipient, Rules
 from agent.core.policy.plan import Plan, plan
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.store import deliveries, ledger, silences
+from agent.store import deliveries, digests, ledger, limits, silences
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
@@ -69,6 +70,8 @@ class Dispatch:
         changes.inserts += result.inserts
         changes.moves += result.changes
         changes.decisions += result.decisions
+        changes.buckets |= result.buckets
+        changes.groups |= result.groups
         self._due_at = result.wake_at if result.wake_at is not None else now + DAY
         self._metrics.planned(result)
 
@@ -92,16 +95,28 @@ class Dispatch:
         if not live:
             return Plan()
         ids, marks = [alert.id for alert in live], {alert.fingerprint for alert in live}
-        rows, ledgers, quiet = self._db.read(
-            lambda conn: (deliveries.of_alerts(conn, ids), ledger.load(conn, marks), silences.load(conn))
+        rows, ledgers, context = self._db.read(
+            lambda conn: (
+                deliveries.of_alerts(conn, ids), ledger.load(conn, marks), self._context(conn, docket, rules)
+            )
         )
         rows += self._unsaved.inserts
         grouped: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
         for row in rows:
-            grouped[row.alert_id, row.channel].append(row)
-        result = plan(live, recipients, ledgers, grouped, Context(rules, quiet, docket.live), now)
+            if row.kind is not NotificationKind.DIGEST:  # which is about others besides the alert it is filed under
+                grouped[row.alert_id, row.channel].append(row)
+        result = plan(live, recipients, ledgers, grouped, context, now)
         docket.settle((*rows, *result.inserts))
         return result
+
+    def _context(self, conn: sqlite3.Connection, docket: Docket, rules: Rules) -> Context:
+        """What the stages may look at besides the alert itself, with what could not be stored yet."""
+        return Context(
+            rules, silences.load(conn), docket.live,
+            buckets=limits.buckets(conn) | self._unsaved.buckets,
+            groups=limits.groups(conn) | self._unsaved.groups,
+            digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
+        )  # fmt: skip
 
     def _go_direct(self, changes: Changes, error: StoreError, now: Instant) -> None:
         """Without a store, send what is critical at once; the rest waits in memory, within a bound."""
@@ -109,5 +124,10 @@ class Dispatch:
             event(_log, logging.ERROR, "the store refuses; critical alerts go out directly", reason=str(error))
         self._board.store_failed(str(error), now, full=isinstance(error, StoreFull))
         for row in changes.inserts:
-            if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED:
+            digest = row.kind is NotificationKind.DIGEST
+            if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED and not digest:
                 self._send_directly(row)
+
+
+def _digests(rows: Iterable[Delivery]) -> dict[str, Delivery]:
+    return {row.id: row for row in rows if row.kind is NotificationKind.DIGEST}

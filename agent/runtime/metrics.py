@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics_format
 
 from agent.core.clock import SECOND, Instant
-from agent.core.model import TYPES, Alert, DeliveryState, Severity, Status
+from agent.core.model import TYPES, Alert, DeliveryState, Hold, Severity, Status
 from agent.core.policy.plan import Plan
 from agent.runtime.board import Board
 from agent.runtime.metrics_scrape import PREFIX, ScrapeCollector, Snapshot
@@ -24,10 +24,10 @@ FAILURE_REASONS = (
 """Why a notification fails: the reasons of `SendError`, and ours."""
 
 SUPPRESSION_REASONS = (
-    "silenced_by", "below_min_severity", "not_taken", "not_matched", "own_trouble", "resolved_before_told",
-    "only_ends_alerts",
+    "silenced_by", "inhibited_by", "quiet_hours", "below_min_severity", "not_taken", "not_matched", "own_trouble",
+    "resolved_before_told", "only_ends_alerts",
 )  # fmt: skip
-DEFERRAL_REASONS = ("cooldown", "coalesced")
+DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced")
 DROP_REASONS = ("store_refuses",)
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -68,6 +68,7 @@ class Metrics:
             for reason in FAILURE_REASONS:
                 self._given_up.labels(*channel, reason)
             self._latency.labels(channel[0])
+            self._digested.labels(channel[0])
             self._delay.labels(channel[0])
 
     def alert_event(self, alert: Alert) -> None:
@@ -92,6 +93,10 @@ class Metrics:
         """A notification was accepted, `delay` seconds after it was decided."""
         self._ended.labels(channel, integration).inc()
         self._delay.labels(channel).observe(delay)
+
+    def digested(self, channel: str, count: int) -> None:
+        """So many notifications were told by a digest."""
+        self._digested.labels(channel).inc(count)
 
     def failed(self, channel: str, integration: str, reason: str, *, dead: bool) -> None:
         """One request failed; `dead` if the notification is given up with it."""
@@ -145,6 +150,9 @@ class Metrics:
 
     def _make_channel_metrics(self) -> None:
         self._ended = self._counter("notifications", "Notifications that were delivered or given up.", CHANNEL)
+        self._digested = self._counter(
+            "notifications_digested", "Notifications that were told as part of a digest.", ("channel",)
+        )
         self._given_up = self._counter(
             "notifications_failed", "Notifications that were given up, by reason.", (*CHANNEL, "reason")
         )

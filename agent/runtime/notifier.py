@@ -12,18 +12,19 @@ from dataclasses import replace
 from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.message import Message, fallback
-from agent.core.model import Alert, ChannelState, Delivery, DeliveryState, Ledger, NotificationKind
+from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.record import WHY
-from agent.core.references import References
 from agent.core.retry import Settled
+from agent.runtime import news
 from agent.runtime.direct import DirectQueue
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
+from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.upkeep import Upkeep
 from agent.runtime.worker import Next, attempt
-from agent.store import alerts, ledger, outbox, references
+from agent.store import digests, ledger, outbox
 from agent.store.database import Database
 from agent.store.errors import StoreError
 from agent.store.outbox import Settlement
@@ -37,6 +38,7 @@ STORE_RETRY = 1.0
 NOT_DURABLE = "not durable: the state disk is full"
 
 _log = logging.getLogger(__name__)
+
 
 class Notifier:
     """Drains one channel's outbox; `step` is a worker's step."""
@@ -106,18 +108,22 @@ class Notifier:
             self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
             self._settle_failure(row, retry.given_up(row, now), None, None)
             return
+        found = self._db.read(lambda conn: news.look(conn, row))
+        if found.nothing:
+            self._settle_failure(row, retry.superfluous(row, now), None, None)
+            return
         try:
-            receipt = receipt or self._send(row)
+            receipt = receipt or self._send(found)
         except SendError as error:
             self._fail(row, error)
         else:
-            self._succeed(row, receipt)
+            self._succeed(found, receipt)
 
-    def _send(self, row: Delivery, mark: str | None = None) -> Receipt:
+    def _send(self, found: News, mark: str | None = None) -> Receipt:
         """Render and send. A fault in rendering degrades to the built-in text. Raises SendError."""
-        alert, known = self._current(row) if mark is None else (row.snapshot, None)
+        row, alert = found.row, found.alert
         now = self._clock.now().wall
-        result = attempt(lambda: self._post(row, _marked(self._compose(alert, row, known, now), mark)))
+        result = attempt(lambda: self._post(row, _marked(self._compose(found, now), mark)))
         if isinstance(result, Exception) and not isinstance(result, SendError):
             event(_log, logging.ERROR, "a message could not be rendered", error=result, delivery=row.id)
             self._metrics.failed(self._outlet.name, self._outlet.type, "render_error", dead=False)
@@ -136,17 +142,8 @@ class Notifier:
         finally:
             self._metrics.attempted(self._outlet.name, self._outlet.type, self._clock.now().monotonic - started)
 
-    def _current(self, row: Delivery) -> tuple[Alert, References]:
-        """The alert as it stands, so that a late message tells the present state, and what it may go on from."""
-
-        def body(conn: sqlite3.Connection) -> tuple[Alert | None, References]:
-            told = ledger.load(conn, [row.fingerprint]).get((row.fingerprint, row.channel))
-            return alerts.get(conn, row.alert_id), references.load(conn, row, told)
-
-        alert, known = self._db.read(body)
-        return alert or row.snapshot, known
-
-    def _succeed(self, row: Delivery, receipt: Receipt) -> None:
+    def _succeed(self, found: News, receipt: Receipt) -> None:
+        row = found.row
         # Remembered first: should the store refuse now, the row is settled later and not sent again.
         self._direct.accept(row.id, receipt)
         now = self._clock.now().wall
@@ -157,15 +154,14 @@ class Notifier:
         def body(conn: sqlite3.Connection) -> bool:
             if not outbox.settle(conn, row, self._owner, done):
                 return False
-            known = ledger.load(conn, [row.fingerprint]).get((row.fingerprint, row.channel))
-            ledger.save(conn, accepted(known or Ledger(row.fingerprint, row.channel), row, receipt, now))
-            references.save(conn, row, receipt, now)
+            news.told(conn, found, receipt, now)
             ledger.save_channel_state(conn, retry.after_success(self._state(conn), now))
             return True
 
         if self._db.write(body):
             self._direct.forget(row.id)
             self._metrics.delivered(self._outlet.name, self._outlet.type, (now - row.created_at) / SECOND)
+            self._metrics.digested(self._outlet.name, len(found.members))
             event(_log, logging.INFO, "delivered", channel=self._outlet.name, alert=row.alert_id, delivery=row.id)
         self._settled()
 
@@ -190,6 +186,8 @@ class Notifier:
 
         def body(conn: sqlite3.Connection) -> None:
             outbox.settle(conn, row, self._owner, outcome)
+            if row.kind is NotificationKind.DIGEST and not outcome.state.open:
+                digests.share_the_end(conn, row.id, outcome.state, outcome.reason, outcome.at)
             if state is not None:
                 ledger.save_channel_state(conn, state)
 
@@ -199,7 +197,7 @@ class Notifier:
     def _send_directly(self, row: Delivery) -> None:
         """Send past the outbox, which cannot be written. The receipt is kept until the row can be settled."""
         try:
-            receipt = self._send(row, mark=NOT_DURABLE)
+            receipt = self._send(News(row, row.snapshot), mark=NOT_DURABLE)
         except SendError as error:
             event(_log, logging.WARNING, "not delivered directly", channel=self._outlet.name, detail=error.detail)
             now = self._clock.now().wall
@@ -215,19 +213,3 @@ class Notifier:
 
 def _marked(message: Message, mark: str | None) -> Message:
     return message if mark is None else replace(message, footer=f"{message.footer} · {mark}")
-
-
-def accepted(before: Ledger, row: Delivery, receipt: Receipt, now: int) -> Ledger:
-    """What the channel knows after it took this delivery."""
-    resolved = row.kind is NotificationKind.RESOLVED
-    fired = row.kind in (NotificationKind.FIRED, NotificationKind.ESCALATED)
-    return replace(
-        before,
-        alert_id=row.alert_id,
-        open_announced=not resolved,
-        last_accepted_at=now,
-        last_accepted_kind=row.kind,
-        last_accepted_severity=row.severity,
-        last_fired_at=now if fired else before.last_fired_at,
-        provider_ref=receipt.ref or (before.provider_ref if before.alert_id == row.alert_id else None),
-    )

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.core.message import Message
-from agent.core.model import Alert, Delivery
 from agent.core.ports import Channel
-from agent.core.references import References
+from agent.runtime.news import News
 
-Compose = Callable[[Alert, Delivery, References | None, int], Message]
-"""(alert as it stands, delivery, what the provider called earlier things, now) to message."""
+Compose = Callable[[News, int], Message]
+"""(what is to be told, now) to message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from agent.core.model import Alert, ChannelState, DeliveryState, NotificationKin
 from agent.core.policy.delivery import address
 from agent.core.ports import Probing, Refreshing, SendError, SendErrorKind
 from agent.runtime.log import event
+from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.worker import attempt
 from agent.store import alerts, ledger
@@ -69,7 +70,7 @@ class Upkeep:
             alert, kind, 0, channel=self._outlet.name, channel_type=self._outlet.type, state=DeliveryState.DELIVERED,
             at=now,
         )  # fmt: skip
-        return self._compose(alert, row, None, now)
+        return self._compose(News(row, alert), now)
 
     def _note(self, database: Database, now: int, call: Callable[[], object], *, proof: bool = True) -> bool:
         """Make a call and remember in the channel's state what came of it."""

@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Collection
 
-from agent.core.model import Delivery, DeliveryState
+from agent.core.model import Delivery, DeliveryState, NotificationKind
 from agent.core.policy.owed import DROPPED
-from agent.store import deliveries
+from agent.store import deliveries, digests
 from agent.store.rows import dump
 
 
@@ -53,8 +53,8 @@ def listed(conn: sqlite3.Connection, limit: int) -> list[Delivery]:
 def requeue(conn: sqlite3.Connection, ids: Collection[str] | None, now: int) -> int:
     """Make these rows, or without `ids` all that are queued or dead, due at once; returns how many it applied to.
 
-    Attempts keep counting. A dead row begins a new life, or age would end it again. What is being sent, held on
-    purpose or finished well is left alone.
+    Attempts keep counting. A dead row begins a new life, or age would end it again; what died with a digest is told by
+    it again. What is being sent, held on purpose or finished well is left alone.
     """
     chosen = "" if ids is None else "AND id IN (SELECT value FROM json_each(:ids))"
     values = {"now": now, "ids": None if ids is None else dump(list(ids))}
@@ -63,11 +63,17 @@ def requeue(conn: sqlite3.Connection, ids: Collection[str] | None, now: int) -> 
         values,
     )
     dead = conn.execute(
-        "UPDATE delivery SET state = 'queued', reason = NULL, next_at = :now, created_at = :now "  # noqa: S608 - as above
-        f"WHERE state = 'dead' {chosen}",
+        "SELECT id, kind FROM delivery WHERE state = 'dead' AND (merged_into IS NULL OR :ids IS NOT NULL) "  # noqa: S608 - as above
+        f"{chosen}",
         values,
+    ).fetchall()
+    conn.execute(
+        "UPDATE delivery SET state = 'queued', reason = NULL, next_at = :now, created_at = :now, merged_into = NULL "
+        "WHERE id IN (SELECT value FROM json_each(:ids))",
+        {"now": now, "ids": dump([row_id for row_id, _ in dead])},
     )
-    return waiting.rowcount + dead.rowcount
+    digests.revive(conn, [row_id for row_id, kind in dead if kind == NotificationKind.DIGEST])
+    return waiting.rowcount + len(dead)
 
 
 def hasten(conn: sqlite3.Connection, channel: str, now: int) -> int:
@@ -79,9 +85,12 @@ def hasten(conn: sqlite3.Connection, channel: str, now: int) -> int:
 
 
 def drop(conn: sqlite3.Connection, ids: Collection[str]) -> int:
-    """Take these rows out of the queue; they stay in the history with the reason. Returns how many it applied to."""
+    """Take these rows out of the queue; they stay in the history with the reason. What a
+    digest was to tell goes with it. Returns how many it applied to.
+    """
     return conn.execute(
-        "UPDATE delivery SET state = 'suppressed', reason = ? "
-        "WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'deferred', 'dead')",
+        "UPDATE delivery SET state = 'suppressed', reason = ?1 "
+        "WHERE (id IN (SELECT value FROM json_each(?2)) OR merged_into IN (SELECT value FROM json_each(?2))) "
+        "AND state IN ('queued', 'deferred', 'dead')",
         (DROPPED, dump(list(ids))),
     ).rowcount

@@ -17,12 +17,14 @@ UNDECODABLE = "undecodable"
 # A lease that ends later than this many of its lengths from now was given before the clock was set back.
 _LEASES_AHEAD = 2
 
-# True for the rows that wait behind an unfinished one of the same fingerprint on the same channel. All three open
-# states are named because the index is made for them.
+# True for the rows that wait behind an unfinished one of the same fingerprint on the same channel. What is held back
+# lets others pass, unless a digest is about to tell it. All three open states are named because the index is made for
+# them.
 _BEHIND_ANOTHER = """EXISTS (
     SELECT 1 FROM delivery AS first
     WHERE first.fingerprint = row.fingerprint AND first.channel = row.channel AND first.seq < row.seq
-      AND first.state IN ('queued', 'sending', 'deferred') AND first.state <> 'deferred')"""
+      AND first.state IN ('queued', 'sending', 'deferred')
+      AND (first.state <> 'deferred' OR first.merged_into IS NOT NULL))"""
 
 _NEXT = f"""
     SELECT id, attempts, state = 'sending' FROM delivery AS row INDEXED BY delivery_turn
@@ -84,11 +86,11 @@ def update_state(
 ) -> bool:
     """Give a queued or deferred row another state; False if it is being sent or finished and so was left alone.
 
-    `merged_into` is the delivery that tells this one's news instead.
+    `merged_into` is the digest that tells this one's news.
     """
     written = conn.execute(
         "UPDATE delivery SET state = ?, reason = ?, next_at = coalesce(?, next_at), "
-        "merged_into = coalesce(?, merged_into) WHERE id = ? AND state IN ('queued', 'deferred')",
+        "merged_into = ? WHERE id = ? AND state IN ('queued', 'deferred')",
         (state, printable(reason), next_at, merged_into, delivery_id),
     )
     return written.rowcount > 0

@@ -10,7 +10,7 @@ from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
 APPLICATION_ID = 0x47505557
 """`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -43,7 +43,24 @@ def _keep_what_reports_need(conn: sqlite3.Connection) -> None:
     conn.execute("CREATE INDEX delivery_created ON delivery (created_at)")
 
 
-MIGRATIONS: Mapping[int, Migration] = {2: _keep_gpu_hours, 3: _keep_what_reports_need, 4: _add_references}
+def _limit_and_gather(conn: sqlite3.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE bucket (channel TEXT PRIMARY KEY, tokens REAL NOT NULL, updated_at INTEGER NOT NULL) "
+        "WITHOUT ROWID"
+    )
+    conn.execute(
+        "CREATE TABLE message_group (channel TEXT NOT NULL, key TEXT NOT NULL, told_at INTEGER NOT NULL, "
+        "PRIMARY KEY (channel, key)) WITHOUT ROWID"
+    )
+    conn.execute("CREATE INDEX delivery_merged ON delivery (merged_into) WHERE merged_into IS NOT NULL")
+    conn.execute(
+        "CREATE INDEX delivery_digest ON delivery (channel) WHERE kind = 'digest' AND state IN ('queued', 'sending')"
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    2: _keep_gpu_hours, 3: _keep_what_reports_need, 4: _add_references, 5: _limit_and_gather,
+}
 """By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
 
 OLDEST_SQLITE = (3, 34, 0)

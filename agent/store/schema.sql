@@ -130,6 +130,9 @@ CREATE INDEX delivery_line ON delivery (fingerprint, channel, seq, state)
     WHERE state IN ('queued', 'sending', 'deferred');
 CREATE INDEX delivery_due ON delivery (channel, next_at) WHERE state = 'queued';
 CREATE INDEX delivery_sending ON delivery (channel) WHERE state = 'sending';
+-- What a digest tells, and the digests to come.
+CREATE INDEX delivery_merged ON delivery (merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX delivery_digest ON delivery (channel) WHERE kind = 'digest' AND state IN ('queued', 'sending');
 -- What was owed in a period, for reports and for `explain --between`.
 CREATE INDEX delivery_created ON delivery (created_at);
 
@@ -192,6 +195,21 @@ CREATE TABLE channel_state (
     last_success_at INTEGER,
     last_failure_at INTEGER,
     failure_count   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- How much each channel may still be sent.
+CREATE TABLE bucket (
+    channel     TEXT PRIMARY KEY,
+    tokens      REAL NOT NULL,
+    updated_at  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- When each group of alerts was last told of.
+CREATE TABLE message_group (
+    channel     TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    told_at     INTEGER NOT NULL,
+    PRIMARY KEY (channel, key)
 ) WITHOUT ROWID;
 
 CREATE TABLE silence (

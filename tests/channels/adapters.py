@@ -10,18 +10,20 @@ from html import unescape
 
 from agent.channels.webhook import MOST_BYTES
 from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
+from tests.channels.schemas import pagerduty as pagerduty_schema
 from tests.channels.schemas.base import faults
-from tests.support import discord, slack, smtp
+from tests.support import discord, pagerduty, slack, slack_workspace, smtp
 from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BOT_TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
-FLOW_PATH = "/powerautomate/automations/direct/workflows/0a1b2c3d/triggers/manual/paths/invoke"
+FLOW_PATH = "/powerautomate/automations/direct/workflows/0a1b2c3d4e5f60718293a4b5c6d7e8f9/triggers/manual/paths/invoke"
 FLOW_QUERY = "api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=fLoWs1gnature-0123456789_abcdef"
 FEISHU_PATH = "/open-apis/bot/v2/hook/0a1b2c3d-feed-4abc-8def-0123456789ab"
 DING_TOKEN = "d1ngt0ken0123456789abcdef0123456789abcdef0123456789abcdef01234567"
 WECOM_KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
+TOPIC = "gpus-n0b0dyguesses"
 ROBOT_SECRET = "SECr0b0tsecret0123456789"
 
 
@@ -53,6 +55,10 @@ class Adapter:
     def stand_in(self) -> StandIn:
         """The vendor, who accepts."""
         return self.serve() if self.serve is not None else StandIn(self.accepted)
+
+    @property
+    def type(self) -> str:
+        return self.table("http://127.0.0.1:9")["type"]
 
     @property
     def http(self) -> bool:
@@ -159,6 +165,16 @@ ADAPTERS: Mapping[str, Adapter] = {
         accepted=Answer(200, body=b"ok"),
         probe=Answer(400, body=b"no_text"),
     ),
+    "slack bot": Adapter(
+        table=lambda url: {
+            "type": "slack", "token": slack_workspace.TOKEN, "channel": slack_workspace.CHANNEL, "base_url": url,
+        },
+        check=slack_workspace.post_problems,
+        text=_slack_text,
+        secrets=(slack_workspace.TOKEN,),
+        accepted=Answer(200, body=b'{"ok": true, "channel": "C0123456789", "ts": "1700000000.000001"}'),
+        probe=Answer(200, body=b'{"ok": true, "team": "Vision", "user": "gpuwarden"}'),
+    ),
     "discord": Adapter(
         table=lambda url: {"type": "discord", "url": url + discord.PATH},
         check=discord.problems,
@@ -183,10 +199,10 @@ ADAPTERS: Mapping[str, Adapter] = {
         probe=Answer(200, body=b'{"ok": true, "result": {"id": 1, "username": "gpu_bot"}}'),
     ),
     "ntfy": Adapter(
-        table=lambda url: {"type": "ntfy", "url": f"{url}/gpus-t0pic", "token": "tk_ntfys3cret"},
+        table=lambda url: {"type": "ntfy", "url": f"{url}/{TOPIC}", "token": "tk_ntfys3cret"},
         check=partial(faults, ntfy.Publish, most=ntfy.BODY_LIMIT),
         text=_texts,
-        secrets=("tk_ntfys3cret", "gpus-t0pic"),
+        secrets=("tk_ntfys3cret", TOPIC),
         accepted=Answer(200, body=b'{"id": "hwQ2YpKdmg", "event": "message"}'),
         probe=Answer(200, body=b'{"healthy": true}'),
     ),
@@ -212,6 +228,13 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=lambda body: _unlike(_texts(body)),
         secrets=(WECOM_KEY,),
         accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "pagerduty": Adapter(
+        table=lambda url: {"type": "pagerduty", "routing_key": pagerduty.ROUTING_KEY, "base_url": url},
+        check=partial(faults, pagerduty_schema.Event, most=pagerduty_schema.BODY_LIMIT),
+        text=_texts,
+        secrets=(pagerduty.ROUTING_KEY,),
+        accepted=Answer(202, body=b'{"status": "success", "message": "Event processed", "dedup_key": "f"}'),
     ),
     "apprise": Adapter(
         table=lambda url: {"type": "apprise", "url": f"json://{url.partition('://')[2]}{SECRET_PATH}"},

@@ -237,9 +237,11 @@ def test_a_store_of_the_first_version_becomes_what_a_new_one_is(conn, path, tmp_
         return indexes, {n: connection.execute(f"PRAGMA table_info({n})").fetchall() for n in sorted(tables)}
 
     new = shape(conn)
-    for name in ("gpu_hour", "disk_hour", "report_ledger", "alive", "channel_reference"):
+    tables = ("gpu_hour", "disk_hour", "report_ledger", "alive", "channel_reference", "bucket", "message_group")
+    for name in tables:
         conn.execute(f"DROP TABLE {name}")
-    conn.execute("DROP INDEX delivery_created")
+    for name in ("delivery_created", "delivery_merged", "delivery_digest"):
+        conn.execute(f"DROP INDEX {name}")
     conn.execute("PRAGMA user_version = 1")
     schema.prepare(conn, path)
 

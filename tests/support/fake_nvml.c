@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +23,9 @@ enum {
 enum { DEVICES = 64, FAULTS = 16, FIELDS = 48, PROCESSES = 16, LINKS = 18, THRESHOLDS = 4, PAGES = 2 };
 
 typedef struct {
-    char call[48];   /* the function's name without version, "*" for every one */
+    char call[48];   /* the function's name, "*" for every one; without version, but for the memory */
     int32_t device;  /* -1 for every one */
-    int32_t code;
+    int32_t code;    /* below 0: the signal that ends the process */
     uint32_t block_ms;
     uint32_t unused;
 } Fault;
@@ -112,6 +113,7 @@ static int begin(const char *call, int device) {
         int meant = !strcmp(fault->call, call) || !strcmp(fault->call, "*");
         if (!meant || (fault->device != -1 && fault->device != device)) continue;
         if (fault->block_ms) pause_ms(fault->block_ms);
+        if (fault->code < 0) raise(-fault->code);
         if (fault->code) return fault->code;
     }
     return device >= 0 && state->devices[device].lost ? GPU_IS_LOST : SUCCESS;
@@ -191,7 +193,7 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
 /* Readings. */
 
 int nvmlDeviceGetMemoryInfo_v2(void *handle, Memory2 *out) {
-    ASK("nvmlDeviceGetMemoryInfo");
+    ASK("nvmlDeviceGetMemoryInfo_v2");
     if (out->version != 0x02000028) return VERSION_MISMATCH;
     Device *device = of(handle);
     out->total = device->memory_total;

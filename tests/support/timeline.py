@@ -5,6 +5,7 @@ The engine is `agent.runtime.rehearsal`, which `simulate` runs on too; here is w
 
 from dataclasses import dataclass, field
 
+from agent.core.digest import compose_digest
 from agent.core.facts import Event, HandedIn, ResolveAsked, event_id
 from agent.core.message import compose
 from agent.core.model import TYPES, Sample, Status
@@ -12,7 +13,6 @@ from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Reading, Receipt
 from agent.core.record import WHY
 from agent.core.redact import Redactor
-from agent.core.references import NOTHING_KNOWN
 from agent.runtime.evaluator import Settings
 from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
@@ -69,7 +69,7 @@ class Memory:
 class Node(Rehearsal):
     """One agent. `recipients` are its channels; `restart` is what follows a kill -9."""
 
-    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None):
+    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None, reporting=None):
         self.path = path
         self.clock = clock
         self.recipients = recipients or (Recipient("ops", "slack"),)
@@ -79,7 +79,8 @@ class Node(Rehearsal):
         self._told = 0
         self._makers = []
         outlets = [Outlet(item.name, item.type, self.channels[item.name], 15.0) for item in self.recipients]
-        super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets])
+        wanted = None if reporting is None else lambda: reporting
+        super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets], wanted)
 
     def restart(self):
         """Begin again on the same state directory, without the least goodbye."""
@@ -135,7 +136,7 @@ class Node(Rehearsal):
     def _feed(self, make):
         source = make(self.board, self.ring)
         step = SourceStep(
-            source, self._directory.connect, self.board, self.clock, on_events=self.ring, observe=lambda _: None
+            source, self._connect, self.board, self.clock, on_events=self.ring, observe=lambda _: None
         )
 
         def let_go():
@@ -144,8 +145,9 @@ class Node(Rehearsal):
 
         self.attach(step, let_go)
 
-    def _message(self, alert, row, told, now):
-        return self.compose(
-            alert, row.kind, now=now, reason=WHY[row.kind], node=NODE, redactor=Redactor(), uncertain=row.uncertain,
-            plain=row.plain, references=told or NOTHING_KNOWN,
-        )  # fmt: skip
+    def _message(self, news, now):
+        given = {"now": now, "reason": WHY[news.row.kind], "node": NODE, "redactor": Redactor(),
+                 "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
+        if news.members:
+            return compose_digest(news.digest, **given)
+        return self.compose(news.alert, news.row.kind, references=news.references, **given)

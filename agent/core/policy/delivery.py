@@ -1,7 +1,9 @@
 """How a delivery begins: a notification about an alert, addressed to one channel, under an id that never changes."""
 
-from agent.core.model import Alert, Delivery, DeliveryState, NotificationKind
-from agent.core.policy.identity import delivery_id, notification_id
+from collections.abc import Iterable
+
+from agent.core.model import Alert, Delivery, DeliveryState, NotificationKind, Severity
+from agent.core.policy.identity import delivery_id, digest_id, notification_id
 
 
 def address(
@@ -31,4 +33,31 @@ def address(
         created_at=at,
         next_at=at,
         snapshot=alert,
+    )
+
+
+def address_digest(
+    lead: Alert, severity: Severity, members: Iterable[str], *, channel: str, channel_type: str, at: int
+) -> Delivery:
+    """Make the row of a digest, due at once. `lead` is one of its alerts, under which the history shows it.
+
+    Its fingerprint is its own: it stands in nobody's line, but what comes after a member waits for it.
+    """
+    notification = digest_id(members)
+    row = delivery_id(notification, channel)
+    return Delivery(
+        id=row,
+        notification_id=notification,
+        alert_id=lead.id,
+        fingerprint=row,
+        channel=channel,
+        channel_type=channel_type,
+        kind=NotificationKind.DIGEST,
+        sequence=0,
+        severity=severity,
+        state=DeliveryState.QUEUED,
+        reason=None,
+        created_at=at,
+        next_at=at,
+        snapshot=lead,
     )

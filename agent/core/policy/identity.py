@@ -7,7 +7,7 @@ recognised and a provider that honours idempotency keys drops the repeat.
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from agent.core.model import AlertType, NotificationKind
 
@@ -36,6 +36,11 @@ def alert_id(at: int, mark: str, origin: str) -> str:
 def notification_id(alert: str, kind: NotificationKind, sequence: int) -> str:
     """Identify the n-th notification of one kind about one alert."""
     return _digest(f"{alert}\x1f{kind}\x1f{sequence}")
+
+
+def digest_id(members: Iterable[str]) -> str:
+    """Identify the notification that tells the news of these deliveries."""
+    return _digest("\x1f".join(("digest", *members)))
 
 
 def delivery_id(notification: str, channel: str) -> str:

@@ -4,8 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from agent.core.clock import HOUR, MINUTE
-from agent.core.model import TYPES, Alert, AlertType, Ledger, NotificationKind, Severity, Silence
+from agent.core.clock import HOUR, MINUTE, SECOND
+from agent.core.model import (
+    TYPES,
+    Alert,
+    AlertType,
+    Delivery,
+    DeliveryState,
+    Hold,
+    Ledger,
+    NotificationKind,
+    Severity,
+    Silence,
+)
+from agent.core.policy.bucket import Bucket, RateLimit
+from agent.core.policy.windows import QuietHours, release
 
 DEFAULT_COOLDOWN = 15 * MINUTE
 """Least time between two `fired` messages of one fingerprint on one channel."""
@@ -32,6 +45,10 @@ class Recipient:
     """It holds one object per fingerprint, so it must see every resolve and ignores cooldowns."""
     program: bool = False
     """A program reads it, not a person."""
+    quiet_hours: bool = True
+    """Whether it keeps quiet hours."""
+    max_per_hour: int | None = None
+    """Instead of that of the rate limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +66,33 @@ class TypeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """The user's `[grouping]`. Durations in milliseconds."""
+
+    by: tuple[str, ...] = ("alert_type",)
+    """What the members of a group have in common: the type, the severity, the job, or a label."""
+    wait: int = 10 * SECOND
+    """How long the first of a group waits for companions."""
+    interval: int = 5 * MINUTE
+    """The least time between two messages of one group."""
+
+    def key(self, alert: Alert) -> str:
+        """Name the group of an alert; a missing label counts as empty."""
+        job = alert.job_id or ""
+        known = {**alert.labels, "alert_type": str(alert.type), "severity": str(alert.severity), "job": job}
+        return "\x1f".join(known.get(name, "") for name in self.by)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """The user's rules by type of alert."""
+    """The user's rules: by type of alert, and about when and how often."""
 
     types: Mapping[AlertType, TypeRule] = field(default_factory=dict)
+    quiet_hours: QuietHours = QuietHours()
+    grouping: Grouping | None = None
+    rate_limit: RateLimit | None = None
+    reports: Mapping[AlertType, frozenset[str]] = field(default_factory=dict)
+    """The channels that take each report, whatever severities and labels they take otherwise."""
 
     def of(self, alert_type: AlertType) -> TypeRule:
         """The rule of one type."""
@@ -74,16 +114,60 @@ class Proposal:
     ledger: Ledger
     why: str
     """The contract's `notification_reason`."""
+    previous: Delivery | None = None
+    """The latest delivery of this alert on this channel."""
+
+    @property
+    def held(self) -> Delivery | None:
+        """The delivery that holds this news back, so far."""
+        return self.previous if self.previous and self.previous.state is DeliveryState.DEFERRED else None
+
+    def held_for(self, hold: Hold) -> bool:
+        """Whether this news has been held back for this reason so far."""
+        return self.held is not None and self.held.reason == hold
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """What waits on one channel for the overflow digest."""
+
+    since: int
+    count: int = 1
+    urgent: bool = False
+    """Whether something critical is among it, so that nothing waits any longer."""
+
+
+Group = tuple[str, str]
+"""A channel and the key of a group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything else that a stage may look at."""
+    """Everything else that a stage may look at. What a round itself changes is kept up to date while it goes on."""
 
     rules: Rules = Rules()
     silences: Sequence[Silence] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     """Other live alerts by id."""
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    """By channel; one that was never used has none."""
+    overflow: dict[str, Overflow] = field(default_factory=dict)
+    """By channel; none where nothing waits."""
+    groups: dict[Group, int] = field(default_factory=dict)
+    """When each group was last told of, UTC milliseconds."""
+    gathering: dict[Group, int] = field(default_factory=dict)
+    """When a group whose first members wait will be told of."""
+    digests: Mapping[str, Delivery] = field(default_factory=dict)
+    """The digests that are not finished, by id."""
+    _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)
+
+    def quiet_until(self, channel: str, alert_type: AlertType, now: int) -> int | None:
+        """When quiet hours end; None if there are none now. A round asks for one `now` only."""
+        known = self._quiet
+        if (channel, alert_type) not in known:
+            until = release(self.rules.quiet_hours.of(channel, alert_type), now)
+            known[channel, alert_type] = None if until == now else until
+        return known[channel, alert_type]
 
 
 class Action(StrEnum):
@@ -91,8 +175,13 @@ class Action(StrEnum):
 
     PASS = "pass"  # noqa: S105 - no password
     DEFER = "defer"
+    GATHER = "gather"
+    """It is due, together with whatever else is due for the same reason: a digest, unless it is alone."""
+    MERGE = "merge"
+    """A digest tells it. No stage says so, but a round in the end."""
     SUPPRESS = "suppress"
     SUPERSEDE = "supersede"
+    GIVE_UP = "give up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +192,9 @@ class Verdict:
     reason: str = ""
     until: int | None = None
     stage: str = ""
+    group: str = ""
+    """With whom it is gathered, where the reason alone does not say so."""
+    merged_into: str | None = None
 
 
 PASS = Verdict(Action.PASS)

@@ -1,13 +1,18 @@
 """What a channel is owed about an alert, before any stage judges it: the transitions that people are told of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.core.model import Alert, Delivery, DeliveryState, Ledger, NotificationKind, Status
+from agent.core.model import Alert, Delivery, DeliveryState, Hold, Ledger, NotificationKind, Status
 from agent.core.policy.model import Rules
 
 DROPPED = "dropped_by_user"
 """The reason of a delivery that a person took out of the queue."""
+
+BRIEF = frozenset({Hold.COOLDOWN, "settling"})
+"""For what a first message waits when its alert is not worth one by itself, should it end meanwhile."""
+
+NO_DIGESTS: Mapping[str, Delivery] = {}
 
 UNSENT = frozenset({DeliveryState.QUEUED, DeliveryState.DEFERRED})
 
@@ -22,24 +27,29 @@ class Owed:
 
 
 def owed(
-    alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, now: int, *, stateful: bool = False
-) -> Owed | None:
+    alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, now: int, *, stateful: bool = False,
+    digests: Mapping[str, Delivery] = NO_DIGESTS,
+) -> Owed | None:  # fmt: skip
     """Decide what is owed. `rows` are all deliveries of this alert on this channel, oldest first.
 
     A `stateful` channel holds a one-shot alert open until something ends it, hears of every change of severity, and
     needs no reminder.
 
     Nothing is owed while a delivery is on its way; what it achieves shows in the ledger, and the next round goes on.
+    Nor while one of the unfinished `digests` (by id) will tell the news, unless that turns graver meanwhile.
     """
     last = rows[-1] if rows else None
     if last is not None and last.state is DeliveryState.SENDING:
         return None
     waiting = last if last is not None and last.state in UNSENT else None
+    digest = digests.get(waiting.merged_into or "") if waiting is not None else None
+    if digest is not None and (digest.state is DeliveryState.SENDING or not _graver(alert, waiting)):
+        return None
     told = ledger.open_announced and ledger.alert_id == alert.id
     if over(alert, stateful=stateful):
-        return _on_resolve(told, waiting)
+        return _on_resolve(alert, told, waiting, rules)
     if alert.status is Status.EVENT:
-        return _on_event(last) if alert.ends_at is None else None
+        return _on_event(alert, last) if alert.ends_at is None else None
     if waiting is not None:
         return _while_waiting(alert, waiting)
     if not told:
@@ -60,20 +70,36 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
     return ledger.last_accepted_at + every
 
 
-def _on_event(last: Delivery | None) -> Owed | None:
+def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
+    if last is None and alert.report is not None:
+        return Owed(NotificationKind.REPORT, "report")
     if last is None:
         return Owed(NotificationKind.FIRED, "first notification")
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None
 
 
-def _on_resolve(told: bool, waiting: Delivery | None) -> Owed | None:  # noqa: FBT001 - private and positional
-    if waiting is not None and waiting.kind is NotificationKind.RESOLVED:
+def _on_resolve(alert: Alert, told: bool, waiting: Delivery | None, rules: Rules) -> Owed | None:  # noqa: FBT001 - private and positional
+    if waiting is None:
+        return Owed(NotificationKind.RESOLVED, "resolved") if told else None
+    if waiting.kind is NotificationKind.RESOLVED:
         return Owed(waiting.kind, "resolved", waiting) if waiting.state is DeliveryState.DEFERRED else None
     if told:
         return Owed(NotificationKind.RESOLVED, "resolved", waiting)
-    if waiting is not None and waiting.state is DeliveryState.QUEUED:
-        return Owed(NotificationKind.RESOLVED, "fired and resolved", waiting)
-    return Owed(waiting.kind, "resolved before it was told", waiting) if waiting is not None else None
+    if waiting.state is DeliveryState.DEFERRED and _hardly_there(alert, waiting, rules):
+        return Owed(waiting.kind, "resolved before it was told", waiting)
+    return Owed(NotificationKind.RESOLVED, "fired and resolved", waiting)
+
+
+def _hardly_there(alert: Alert, waiting: Delivery, rules: Rules) -> bool:
+    """Whether an episode that nobody was told of came and went too quickly to be told of at all (R-3.5, R-3.8)."""
+    if waiting.reason == Hold.GROUPING and rules.grouping is not None and alert.ends_at is not None:
+        return alert.ends_at - alert.starts_at < rules.grouping.wait
+    return waiting.reason in BRIEF
+
+
+def _graver(alert: Alert, waiting: Delivery | None) -> bool:
+    firing = alert.status is Status.FIRING
+    return firing and waiting is not None and alert.severity > waiting.severity
 
 
 def _while_waiting(alert: Alert, waiting: Delivery) -> Owed | None:
@@ -101,8 +127,8 @@ def _while_firing(alert: Alert, ledger: Ledger, rules: Rules, now: int) -> Owed 
 
 
 def _given_up(last: Delivery | None, alert: Alert, rules: Rules, now: int) -> bool:
-    """Whether its delivery died, or a person dropped it: it is tried anew at the repeat interval, not every round."""
-    if last is None or not (last.state is DeliveryState.DEAD or last.reason == DROPPED):
+    """Whether its delivery died, or was left out for good: it is tried anew at the repeat interval, not every round."""
+    if last is None or not (last.state is DeliveryState.DEAD or last.reason in (DROPPED, Hold.QUIET_HOURS)):
         return False
     every = rules.of(alert.type).repeat_every(alert.severity)
     return every is None or now < last.created_at + every

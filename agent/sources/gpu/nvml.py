@@ -10,6 +10,8 @@ from typing import Any
 
 import pynvml  # type: ignore[import-untyped]
 
+from agent.core.text import strip_controls
+
 NOT_SUPPORTED = 3
 NOT_FOUND = 6
 DRIVER_NOT_LOADED = 9
@@ -64,6 +66,9 @@ class Nvml:
             if code not in FOR_EVER and not (name == "nvmlEventSetWait_v2" and code == TIMEOUT):
                 self.errors[name, code] += 1
             raise NvmlError(code) from None
+        except ValueError:  # a text that is none
+            self.errors[name, UNKNOWN] += 1
+            raise NvmlError(UNKNOWN) from None
 
     def attempt(self, name: str, *args: object) -> Any:
         """Ask once; None where there is no answer."""
@@ -86,16 +91,15 @@ class Nvml:
                 raise
             return None
 
-    def fields(self, handle: object, numbers: Sequence[int]) -> dict[int, int]:
-        """Ask for fields at once, as whole numbers; what the device does not know is left out."""
-        wanted = tuple(number for number in numbers if (id(handle), number) not in self._unsupported)
-        values = self.ask(handle, "nvmlDeviceGetFieldValues", wanted) if wanted else None
+    def fields(self, handle: object, numbers: Sequence[int], scope: int = 0) -> dict[int, int]:
+        """Ask for fields at once, as whole numbers; what the device does not know is left out. `scope`: a link."""
+        wanted = tuple((number, scope) for number in numbers if (id(handle), number, scope) not in self._unsupported)
         found: dict[int, int] = {}
-        for value in values or ():
+        for value in (self.ask(handle, "nvmlDeviceGetFieldValues", wanted) if wanted else None) or ():
             if value.nvmlReturn == 0:
                 found[int(value.fieldId)] = _number(value)
             elif value.nvmlReturn in FOR_EVER:
-                self._unsupported.add((id(handle), int(value.fieldId)))
+                self._unsupported.add((id(handle), int(value.fieldId), scope))
         return found
 
     def memory(self, handle: object) -> Any:
@@ -109,8 +113,8 @@ class Nvml:
 
 
 def text(value: object) -> str:
-    """What pynvml returns as bytes or text, by its version."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    """What pynvml returns as bytes or text, by its version, as a text that can be shown."""
+    return strip_controls(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
 def _number(value: Any) -> int:

@@ -174,7 +174,7 @@ class GpuSource:
         missing = [gpu for uuid, gpu in self._known.items() if uuid not in probe.gpus]
         readings += [GpuReading(gpu, trouble=self._troubles.get(gpu.uuid, nvml.NOT_FOUND)) for gpu in missing]
         self._renew(readings, at)
-        return readings
+        return sorted(readings, key=lambda reading: reading.gpu.index)
 
     def _noted(self, reading: GpuReading) -> GpuReading:
         """Remember how a GPU fares, which after a new initialisation it may not even say; see if it is still there."""

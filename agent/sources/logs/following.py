@@ -11,6 +11,7 @@ from dataclasses import replace
 from agent.core.clock import Instant
 from agent.core.codec import encode
 from agent.core.facts import Event, LogFinding, TrainingSeen
+from agent.core.log_names import rotated_from
 from agent.core.model import Json
 from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.beginning import find_beginning
@@ -18,7 +19,7 @@ from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
 from agent.sources.logs.side_files import SideFiles
-from agent.sources.logs.tailer import Inode, Unreadable, look, rotated_from
+from agent.sources.logs.tailer import Inode, Unreadable, look
 from agent.sources.mounts import Reach
 
 AT_ONCE = 16 * 1024 * 1024
