@@ -35,6 +35,7 @@ from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
+from agent.sources.blocked import BlockedSource
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
@@ -172,7 +173,7 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
-    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
+    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
@@ -199,6 +200,7 @@ def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable
     builders: Mapping[str, Callable[[], Source]] = {
         "spool": lambda: SpoolSource(loaded.spool_dir, ring),
         "exits": lambda: ExitSource(board.wanted_processes),
+        BlockedSource.name: lambda: BlockedSource(board.suspects),
         "disk": lambda: DiskSource(disk, always=[loaded.state_dir]),
         RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, logs, board), clock, disk.interval),
         "logs": lambda: LogSource(logs, wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),

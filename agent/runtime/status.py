@@ -87,7 +87,7 @@ def processes(
             "name": strip_controls(tree.name),
             "job": tree.taken,
             "because": strip_controls(tree.because),
-            "processes": tree.processes,
+            "processes": max(1, len(tree.pids)),
             "logs": [_held(log, logs, unreadable) for log in tree.logs],
         }
         for tree in ordered

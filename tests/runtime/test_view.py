@@ -189,7 +189,7 @@ def test_status_tells_of_programs_and_of_what_they_write_jobs_first(view, board,
     logs = tuple(LogHeld(f"the output of {path}", path) for path in ("/a", "/b", "/c", "/d"))
     none = TreeReading(7, "\x1b[1mkernel", False, "is a notebook")
     logs = (*logs, LogHeld("its errors", trouble="is lost"))
-    job = TreeReading(8, "t.py", True, "started by torchrun", None, 3, logs)
+    job = TreeReading(8, "t.py", True, "started by torchrun", None, (8, 9, 10), logs)
     board.publish("processes", Reading(trees=(none, job)), clock.now())
     unreadable = {"/b": "Permission denied", "/c": "is a directory"}
     read = LogReading("/a", "1:2:3", 5, 5, None, None)

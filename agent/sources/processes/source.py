@@ -117,9 +117,8 @@ class ProcessSource:
         key = process_key(setting.boot, *leader.key)
         began = self._telling.began(key, lambda: started_at(leader, scene.at))
         seen = setting.seen(run, scene, because=verdict.because, began=began)
-        return TreeReading(
-            leader.pid, seen.name, verdict.taken, verdict.because, seen, len(run.tree.members), logs, leader.uid
-        )
+        pids = tuple(member.pid for member in run.tree.members)
+        return TreeReading(leader.pid, seen.name, verdict.taken, verdict.because, seen, pids, logs, leader.uid)
 
     def _told(self, run: Run, reading: TreeReading, now: Instant) -> Event | None:
         """The event that tells of a job, if there is news of it."""
