@@ -129,6 +129,10 @@ class Job:
     survivals_told_at: int | None = None
     """When it was said that they are many."""
     link: str | None = None
+    user: str | None = None
+    """Who runs it, where that may be told."""
+    command: str | None = None
+    """The leader's command line, likewise."""
     framework: str | None = None
     """What trains, where the launcher tells; the log often knows more."""
     gpus: tuple[str, ...] = ()

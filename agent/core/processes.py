@@ -60,6 +60,7 @@ def join(job: Job, seen: TreeSeen) -> Job:
         model=job.model or seen.model,
         framework=job.framework or seen.framework,
         gpus=seen.gpus or job.gpus,
+        command=seen.command or job.command,
     )
 
 

@@ -44,6 +44,8 @@ class TreeSeen:
     framework: str | None = None
     gpus: tuple[str, ...] = ()
     """The GPUs that its environment allows it: numbers or UUIDs; empty if unknown."""
+    command: str | None = None
+    """The leader's command line, fit to be shown; None unless the user has asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
