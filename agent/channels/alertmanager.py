@@ -55,6 +55,7 @@ class Config(CommonConfig):
     password: SecretText | None = None
     bearer_token: SecretText | None = None
     min_severity: SeverityName = Field(default=Severity.WARNING)
+    quiet_hours: bool = False
 
     @field_validator("urls")
     @classmethod

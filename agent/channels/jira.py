@@ -54,6 +54,7 @@ class Config(CommonConfig):
     """The key of a project, or its id."""
     issue_type: str = Field(default="Task", min_length=1)
     min_severity: SeverityName = Field(default=Severity.WARNING)
+    quiet_hours: bool = False
 
     @field_validator("url")
     @classmethod

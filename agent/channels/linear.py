@@ -55,6 +55,7 @@ class Config(CommonConfig):
     labels: tuple[str, ...] = ()
     """Names of labels for every issue."""
     min_severity: SeverityName = Field(default=Severity.WARNING)
+    quiet_hours: bool = False
 
     @property
     def address(self) -> str:

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "exec": "agent.cli.exec:exec_command",
     "silence": "agent.cli.silence:silence",
     "resolve": "agent.cli.resolve:resolve",
+    "report": "agent.cli.report:report",
     "simulate": "agent.cli.simulate:simulate",
     "demo": "agent.cli.demo:demo",
 }

@@ -11,6 +11,8 @@ from agent.core.job import Job
 from agent.core.model import ChannelState, DeliveryState, Json, Sample
 from agent.core.payload import finite, rfc3339
 from agent.core.policy.model import Recipient
+from agent.core.policy.windows import QuietHours, upcoming
+from agent.core.ports import LogHeld, TreeReading
 from agent.core.text import strip_controls
 from agent.runtime.board import LogSeen
 from agent.runtime.health import Health
@@ -29,12 +31,31 @@ def jobs(running: Iterable[Job], logs: Mapping[str, LogSeen], now: int) -> list[
     return [_job(job, logs.get(job.log) if job.log else None, now) for job in running]
 
 
-def channels(known: Overview, recipients: Sequence[Recipient]) -> list[dict[str, Json]]:
+def channels(known: Overview, recipients: Sequence[Recipient], quiet: QuietHours) -> list[dict[str, Json]]:
     """Every configured channel, then those that are gone while something waits for them."""
     configured = {recipient.name: recipient.type for recipient in recipients}
     waiting = {*(channel for channel, _ in known.lengths), *known.dead}
     gone = dict.fromkeys(sorted(waiting - configured.keys()))
-    return [_channel(name, kind, known) for name, kind in {**configured, **gone}.items()]
+    keep = {recipient.name for recipient in recipients if recipient.quiet_hours}
+    ends = {name: record.moment(quiet.until(name, known.at)) for name in keep}
+    return [
+        {**_channel(name, kind, known), "quiet_until": ends.get(name)}
+        for name, kind in {**configured, **gone}.items()
+    ]
+
+
+def quiet_hours(quiet: QuietHours, now: int) -> list[dict[str, Json]]:
+    """Every window, with the night that goes on or comes next."""
+    nights = [(window.name, upcoming(window, now)) for window in quiet.windows]
+    return [
+        {
+            "name": name,
+            "active": night is not None and night.start <= now,
+            "starts_at": record.moment(night.start if night else None),
+            "ends_at": record.moment(night.end if night else None),
+        }
+        for name, night in nights
+    ]
 
 
 def disks(samples: Iterable[Sample]) -> list[dict[str, Json]]:
@@ -72,6 +93,40 @@ def logs(samples: Iterable[Sample], unreadable: Mapping[str, str]) -> dict[str, 
     }
 
 
+def processes(
+    trees: Iterable[TreeReading], logs: Mapping[str, LogSeen], unreadable: Mapping[str, str]
+) -> list[dict[str, Json]]:
+    """What runs that trains or might: why it is a job or none, and of each of its logs whether and why it is read.
+
+    {"pid", "name", "job", "because", "processes", "logs": [{"what", "path", "read", "reason"}]}, jobs first.
+    """
+    ordered = sorted(trees, key=lambda tree: not tree.taken)
+    return [
+        {
+            "pid": tree.pid,
+            "name": strip_controls(tree.name),
+            "job": tree.taken,
+            "because": strip_controls(tree.because),
+            "processes": max(1, len(tree.pids)),
+            "logs": [_held(log, logs, unreadable) for log in tree.logs],
+        }
+        for tree in ordered
+    ]
+
+
+def _held(log: LogHeld, logs: Mapping[str, LogSeen], unreadable: Mapping[str, str]) -> dict[str, Json]:
+    reason = log.trouble
+    if reason is None and log.path is not None and (why := unreadable.get(log.path)) is not None:
+        reason = f"{why}: {REMEDY}" if why == FORBIDDEN else why
+    read = reason is None and log.path in logs
+    return {
+        "what": strip_controls(log.what),
+        "path": None if log.path is None else strip_controls(log.path),
+        "read": read,
+        "reason": None if reason is None else strip_controls(reason),
+    }
+
+
 def _job(job: Job, log: LogSeen | None, now: int) -> dict[str, Json]:
     progress, at = latest_progress(job, log)
     return {
@@ -106,6 +161,7 @@ def _channel(name: str, kind: str | None, known: Overview) -> dict[str, Json]:
         "last_success_at": record.moment(state.last_success_at),
         "last_failure_at": record.moment(state.last_failure_at),
         **{str(queue): known.lengths.get((name, queue), 0) for queue in _QUEUES},
+        "held": dict(known.held.get(name, {})),
         "dead": known.dead.get(name, 0),
         "oldest_seconds": known.oldest[name] / SECOND if name in known.oldest else None,
     }

@@ -37,7 +37,7 @@ def killed(node, mortal):
     """Die after the next acceptance, and come back."""
     mortal.deaths = 1
     with pytest.raises(Killed):
-        node.run()
+        node.run(10)
     node.restart()
     node.run(60)
 

@@ -53,7 +53,11 @@ def problems(place, text, **environ):
         ),
         (
             "[[jobs.job]]\nname = 'a'\nlog = '/x/*.log'\n[[jobs.job]]\nname = 'b'",
-            "4: jobs.job[1].log: missing, expected a value",
+            "4: jobs.job[1]: found none of log, pid_file and command, expected one by which the job is known",
+        ),
+        (
+            "[[jobs.job]]\nname = 'a'\ncommand = 'a)'",
+            '3: jobs.job[0].command: found "a)", expected a regular expression: unbalanced parenthesis at position 1',
         ),
         (
             "[[jobs.job]]\nname = 'a'\nlog = 'here.log'",

@@ -91,6 +91,8 @@ class Rules:
     quiet_hours: QuietHours = QuietHours()
     grouping: Grouping | None = None
     rate_limit: RateLimit | None = None
+    reports: Mapping[AlertType, frozenset[str]] = field(default_factory=dict)
+    """The channels that take each report, whatever severities and labels they take otherwise."""
 
     def of(self, alert_type: AlertType) -> TypeRule:
         """The rule of one type."""
@@ -155,6 +157,8 @@ class Context:
     """When each group was last told of, UTC milliseconds."""
     gathering: dict[Group, int] = field(default_factory=dict)
     """When a group whose first members wait will be told of."""
+    open_rows: int = 0
+    """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agent.core.model import NotificationKind
 from agent.core.policy.coalesce import coalesce
 from agent.core.policy.cooldown import cooldown
 from agent.core.policy.grouping import grouping
@@ -9,17 +10,19 @@ from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verd
 from agent.core.policy.one_failure import one_failure
 from agent.core.policy.quiet_hours import quiet_hours
 from agent.core.policy.rate_limit import rate_limit
+from agent.core.policy.room import room
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
 
-STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown, quiet_hours, grouping, rate_limit, coalesce)
+STAGES: tuple[Stage, ...] = (silence, taken, one_failure, room, cooldown, quiet_hours, grouping, rate_limit, coalesce)
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 
 
 def judge(proposal: Proposal, context: Context, now: int) -> Verdict:
-    """Run the stages; the verdict carries the name of the stage that gave it."""
+    """Run the stages; the verdict carries the name of the stage that gave it. A report is never part of a digest."""
+    alone = (Action.PASS, Action.GATHER) if proposal.kind is NotificationKind.REPORT else (Action.PASS,)
     for stage in STAGES:
         verdict = stage(proposal, context, now)
-        if verdict.action is not Action.PASS:
+        if verdict.action not in alone:
             return replace(verdict, stage=stage.__name__)
     return PASS

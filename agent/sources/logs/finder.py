@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.core.clock import Instant
+from agent.core.log_names import COMPRESSED
 from agent.sources.doorbell import Doorbell
 from agent.sources.logs.globs import Walk, fixed_folder
-from agent.sources.logs.tailer import COMPRESSED
 from agent.sources.mounts import Reach
 
 RESCAN_EVERY = 10.0
 """Seconds between two expansions of the patterns, whatever the doorbell says."""
 RESCAN_PAUSE = 0.5
 """Seconds between two expansions that the doorbell asks for: a folder may be busy."""
-LOGS_AT_MOST = 5_000
+LOGS_AT_MOST = 20_000
 
 
 class Finder:
