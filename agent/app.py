@@ -8,29 +8,25 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from agent import remote
+from agent import described, remote, reporting
 from agent.config.load import Loaded
 from agent.config.schema import Schema
-from agent.config.settings import JobTable
 from agent.config.zones import resolve
 from agent.core import message
 from agent.core.clock import SECOND, Clock
 from agent.core.digest import compose_digest
 from agent.core.disk_rules import DiskLimits
-from agent.core.job import Job
 from agent.core.message import Message
 from agent.core.policy.model import Recipient
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
-from agent.core.stall import StallLimits
 from agent.gpus import Gpus, policy_of
 from agent.remote_disks import RemoteDisks
 from agent.runtime.board import Board
@@ -39,6 +35,7 @@ from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.records import Showing
 from agent.sources import proc
+from agent.sources.blocked import BlockedSource
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
@@ -49,6 +46,9 @@ from agent.sources.logs.settings import remarks as log_remarks
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.logs.watcher import LogSource
 from agent.sources.mounts import Reach
+from agent.sources.processes.settings import Descriptions
+from agent.sources.processes.source import Config as ProcessesConfig
+from agent.sources.processes.source import ProcessSource
 from agent.sources.spool import SpoolSource
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ if TYPE_CHECKING:
 def schema() -> Schema:
     """The settings classes of sources and channels, for the configuration to be read by."""
     return Schema(
-        sources={"gpu": GpuConfig, "disk": DiskConfig, "logs": LogsConfig, "kernel": KernelConfig},
+        sources={
+            "gpu": GpuConfig, "disk": DiskConfig, "logs": LogsConfig, "kernel": KernelConfig,
+            "processes": ProcessesConfig,
+        },
         channel_types=channel_types(),
         channel_config=lambda kind: _channel_module(kind).Config,
         may_touch=Reach().file,
@@ -90,36 +93,15 @@ def evaluator_settings(loaded: Loaded) -> Settings:
     disk = settings.source("disk", DiskConfig)
     return Settings(
         node=settings.agent.node,
-        recipients=recipients(loaded),
-        rules=settings.rules(),
+        recipients=(channels := recipients(loaded)),
+        rules=replace(settings.rules(), reports=reporting.takers(loaded, channels)),
         pid_namespace=proc.pid_namespace(),
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
         disk=_disk_limits(disk) if disk.enabled else None,
         gpu=policy_of(settings.source("gpu", GpuConfig)),
-        describe=lambda job: describe(job, loaded),
-        stall=lambda job: stall_limits(job, loaded),
-    )
-
-
-def describe(job: Job, loaded: Loaded) -> Job:
-    """Complete a new job from the user's table about it."""
-    table = _described(job, loaded)
-    return job if table is None else replace(job, name=table.name, model=table.model, link=table.link)
-
-
-def stall_limits(job: Job, loaded: Loaded) -> StallLimits:
-    """How long a job may be silent: what the user's table about it says, else what holds for all."""
-    jobs, table = loaded.settings.jobs, _described(job, loaded)
-    own = table.stall_after if table is not None else None
-    stall_after = jobs.stall_after if own is None else own
-    return StallLimits(round(stall_after * SECOND), round(jobs.warmup * SECOND))
-
-
-def _described(job: Job, loaded: Loaded) -> JobTable | None:
-    """The first `[[jobs.job]]` table whose log pattern matches a job's log."""
-    return next(
-        (table for table in loaded.settings.jobs.job if job.log is not None and fnmatchcase(job.log, table.log)), None
+        describe=lambda job: described.complete(job, loaded),
+        stall=lambda job: described.stall_limits(job, loaded),
     )
 
 
@@ -191,11 +173,12 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
-    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None}
+    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
         "logs": logs if logs.enabled else None,
+        "processes": _processes(loaded),
         "gpu": (gpu.interval, gpu.slow_interval) if gpu.enabled else None,
         "kernel": kernel if kernel.enabled else None,
     }
@@ -210,29 +193,45 @@ def remote_log_settings(loaded: Loaded, board: Board) -> Mapping[str, object]:
 
 def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable[[], None]) -> Source:
     """Build one source. `ring` wakes it."""
-    if name == RemoteDisks.name:
-        disk = loaded.settings.source("disk", DiskConfig)
-        return RemoteDisks(lambda: remote.disks(disk, _logs(loaded), board), clock, disk.interval)
     if name.startswith(remote.LOGS):
         return remote.log_source(name, _logs(loaded), board, clock)
-    if name == Gpus.name:
-        return Gpus(loaded.settings.source("gpu", GpuConfig), board.gpus, clock)
-    if name == KernelSource.name:
-        return KernelSource(loaded.settings.source("kernel", KernelConfig))
-    if name == "spool":
-        return SpoolSource(loaded.spool_dir, ring)
-    if name == "exits":
-        return ExitSource(board.wanted_processes)
-    if name == "disk":
-        return DiskSource(loaded.settings.source("disk", DiskConfig), always=[loaded.state_dir])
-    return LogSource(_logs(loaded), wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring)
+    settings, logs = loaded.settings, _logs(loaded)
+    disk = settings.source("disk", DiskConfig)
+    builders: Mapping[str, Callable[[], Source]] = {
+        "spool": lambda: SpoolSource(loaded.spool_dir, ring),
+        "exits": lambda: ExitSource(board.wanted_processes),
+        BlockedSource.name: lambda: BlockedSource(board.suspects),
+        "disk": lambda: DiskSource(disk, always=[loaded.state_dir]),
+        RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, logs, board), clock, disk.interval),
+        "logs": lambda: LogSource(logs, wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),
+        ProcessSource.name: lambda: _process_source(loaded, board),
+        Gpus.name: lambda: Gpus(settings.source("gpu", GpuConfig), board.gpus, clock),
+        KernelSource.name: lambda: KernelSource(settings.source("kernel", KernelConfig)),
+    }
+    return builders[name]()
 
 
 def _logs(loaded: Loaded) -> LogsConfig:
     """The log source's settings, with the logs of the described jobs among its paths."""
     config = loaded.settings.source("logs", LogsConfig)
-    paths = (*config.paths, *(table.log for table in loaded.settings.jobs.job))
+    paths = (*config.paths, *described.globs(loaded))
     return config.model_copy(update={"paths": tuple(dict.fromkeys(paths))})
+
+
+def _processes(loaded: Loaded) -> object:
+    """What the process source is built from; None where it is off, or there are no processes to see."""
+    config = loaded.settings.source("processes", ProcessesConfig)
+    logs = _logs(loaded)
+    enabled = proc.is_there() if config.enabled == "auto" else config.enabled
+    return (config, described.processes(loaded), logs.enabled and logs.discover) if enabled else None
+
+
+def _process_source(loaded: Loaded, board: Board) -> ProcessSource:
+    logs = _logs(loaded)
+    return ProcessSource(
+        loaded.settings.source("processes", ProcessesConfig), Descriptions(described.processes(loaded)),
+        leaders=board.leaders, progress=board.progress_at, discover=logs.enabled and logs.discover,
+    )  # fmt: skip
 
 
 def _print(text: str) -> None:

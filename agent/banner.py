@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterator
 
+from agent import described
 from agent.config.listen import Address
 from agent.config.load import CONSOLE, Loaded
 from agent.core.model import Sample
 from agent.core.policy.model import Recipient
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.logs.watcher import Config as LogsConfig
+from agent.sources.processes.settings import Config as ProcessesConfig
 from agent.store.directory import Opened
 
 
@@ -39,9 +41,11 @@ def _disks(config: DiskConfig, samples: Collection[Sample]) -> str:
 
 def _logs(loaded: Loaded) -> str:
     config = loaded.settings.source("logs", LogsConfig)
-    globs = (*config.paths, *(table.log for table in loaded.settings.jobs.job))
+    globs = (*config.paths, *described.globs(loaded))
     if not config.enabled:
         return "logs: not watched ([sources.logs] enabled)"
-    if not globs:
+    found = config.discover and loaded.settings.source("processes", ProcessesConfig).enabled is not False
+    sought = ["those that running programs write"] if found else []
+    if not (globs or sought):
         return "logs: only those of jobs run by `gpuwarden exec --log FILE`; name others in [sources.logs] paths"
-    return f"logs: {', '.join(globs)}"
+    return f"logs: {', '.join((*globs, *sought))}"

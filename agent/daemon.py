@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import app
+from agent import app, reporting
 from agent.banner import banner
 from agent.config.errors import ConfigError
 from agent.config.load import Loaded, load
@@ -98,6 +98,7 @@ class Daemon:
         self._loaded = loaded
         self._clock = clock
         self._policy = app.evaluator_settings(loaded)
+        self._reporting = reporting.wanted(loaded, place.environ)
         self._redactor = Redactor(loaded.secrets)
         self._clean_stop = False
         self._ready = False
@@ -157,6 +158,7 @@ class Daemon:
             access = Access.to(self._listener.address, self._loaded.settings.server.allowed_hosts)
             self._supervisor.add(Stage.WEB, Server(self._listener, build(self._view, access)))
         self._parts.add_evaluator(lambda: self._policy)
+        self._parts.add_reporter(lambda: self._reporting)
         self._parts.add_housekeeping(self._retention, self._opened.check_later)
         self._roster.adopt(self._loaded)
         self._metrics.reloaded(self._clock.now(), successful=True)
@@ -224,6 +226,7 @@ class Daemon:
         self._secret_stamps = _stamps(loaded)
         self._logging.set_level(loaded.settings.agent.log_level)
         self._policy = app.evaluator_settings(loaded)
+        self._reporting = reporting.wanted(loaded, self._place.environ)
         self._showing = app.showing(loaded, self._place.environ)
         self._steering.lift()  # whoever loads a configuration may have put right what suspended a channel
         self._roster.adopt(loaded)

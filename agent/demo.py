@@ -38,6 +38,9 @@ enabled = false
 [sources.disk]
 enabled = false
 
+[sources.processes]
+enabled = false
+
 [channels.terminal]
 type = "console"
 """

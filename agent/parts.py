@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from agent.core.clock import SECOND, Clock, Instant
+from agent.core.lives import SIGN_EVERY
 from agent.core.model import Delivery
 from agent.core.ports import Patient, Source
 from agent.runtime.bell import Bell
@@ -20,6 +21,7 @@ from agent.runtime.housekeeping import INTERVAL, Housekeeping
 from agent.runtime.metrics import Metrics
 from agent.runtime.notifier import IDLE, LEASE_MARGIN, Notifier
 from agent.runtime.outlet import Compose, Outlet
+from agent.runtime.reporter import Reporter, Reporting
 from agent.runtime.source_worker import SourceStep
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.worker import Next, Step, Worker
@@ -27,6 +29,7 @@ from agent.store.directory import StateDirectory
 
 EVALUATOR = "evaluator"
 HOUSEKEEPING = "housekeeping"
+REPORTER = "reporter"
 NOTIFIER = "notify-"
 """What the name of a channel's worker begins with."""
 
@@ -124,6 +127,13 @@ class Parts:
         """Forget what is old."""
         house = Housekeeping(self.directory.connect, retention, check_later)
         self._add(Stage.SOURCES, HOUSEKEEPING, house.step, house.close, interval=INTERVAL)
+
+    def add_reporter(self, reporting: Callable[[], Reporting]) -> None:
+        """Keep the books and make the reports that are due."""
+        reporter = Reporter(
+            reporting, self.directory.connect, self.board, self.clock.now().wall, made=self.bells.ringer(EVALUATOR)
+        )
+        self._add(Stage.SOURCES, REPORTER, reporter.step, reporter.close, interval=SIGN_EVERY / SECOND)
 
     def announce(self, channels: Iterable[str]) -> None:
         """Wake the notifiers of these channels."""

@@ -8,11 +8,11 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent import app
+from agent import app, reporting
 from agent.config.load import Loaded
 from agent.core.clock import DAY, MINUTE
 from agent.core.facts import Event, HandedIn, event_id
@@ -89,7 +89,7 @@ def simulate(loaded: Loaded, timeline: Timeline) -> list[dict[str, Json]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gpuwarden-simulate-")))
         equipment = app.tools(loaded, Redactor(loaded.secrets), clock)
         stack.callback(equipment.http.close)
-        settings = app.evaluator_settings(loaded)
+        settings, wanted = app.evaluator_settings(loaded), reporting.wanted(loaded, os.environ)
         outlets = [app.outlet(item.name, loaded, equipment) for item in settings.recipients]
         for outlet in outlets:
             stack.callback(outlet.channel.close)
@@ -99,7 +99,8 @@ def simulate(loaded: Loaded, timeline: Timeline) -> list[dict[str, Json]]:
             (replace(outlet, channel=channels[outlet.name]), compose)
             for outlet, compose in zip(outlets, composers, strict=True)
         ]
-        node = stack.enter_context(closing(Rehearsal(folder / "state", clock, lambda: settings, ways_out)))
+        node = Rehearsal(folder / "state", clock, lambda: settings, ways_out, lambda: wanted)
+        stack.callback(node.close)
         _play(node, timeline, channels, clock)
         told = [_sent(item, outlet) for outlet in outlets for item in channels[outlet.name].sent]
         return sorted([*told, *_untold(node, clock.now().wall)], key=lambda item: item["at"])

@@ -19,8 +19,8 @@ MODULES = sorted(path for path in AGENT.rglob("*.py") if path.name != "__init__.
 
 ROOMS = {"core", "sources", "store", "channels", "config", "runtime", "web"}
 ATTIC = {
-    "app", "banner", "daemon", "demo", "demo_training", "finished", "gpus", "offline",
-    "parts", "remote", "remote_disks", "roster", "simulation",
+    "app", "banner", "daemon", "demo", "demo_training", "described", "finished", "gpus", "offline",
+    "parts", "past", "remote", "remote_disks", "reporting", "roster", "simulation",
 }  # fmt: skip
 """The modules beside the rooms, which build and run the whole."""
 

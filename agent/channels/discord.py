@@ -1,22 +1,24 @@
-"""Posts to a Discord webhook as an embed in the colour of the severity.
+"""Posts to a Discord webhook as an embed in the colour of the severity, and edits what it posted once that is over.
 
 `wait=true` makes Discord answer with the message it saved; without it a message that was not saved raises no error. It
 offers no idempotency.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import quote
 
 from agent.channels.shared.base import Tools, UrlConfig, links
-from agent.channels.shared.exchange import Request, Response, bounded, classify_status, refusal
+from agent.channels.shared.exchange import Request, Response, bounded, classify_status, not_the_vendor, refusal
+from agent.channels.shared.posting import JSON_HEADERS, encoded
 from agent.core.message import Message
-from agent.core.model import Json, Link, Severity, Status
+from agent.core.model import Json, Link, NotificationKind, Severity, Status
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.redact import Redactor
+from agent.core.references import NOTHING_KNOWN
 from agent.core.text import cut, tail_lines, utf16
 
 CONTENT_LIMIT = 2_000
@@ -29,6 +31,14 @@ URL_LIMIT = 512
 FENCE, BROKEN_FENCE = "```", "'''"
 QUIET = 1 << 12
 """SUPPRESS_NOTIFICATIONS: the message is there, and no phone rings."""
+
+NO_EDIT = frozenset({10008, 30046})
+"""Codes for a message that is gone, or too old to be edited again: what there is to say is posted anew."""
+
+MISPLACED = frozenset({10003, 50013, 50027, 220003})
+"""Codes for a webhook that cannot post where it should: no channel, permission or token; a forum without a thread."""
+EDGE_WAIT = 60
+"""Seconds: Discord's network refuses whoever asks too much with a page, and for longer."""
 
 COLOURS: Mapping[Severity, int] = {
     Severity.CRITICAL: 0xE01E5A,
@@ -48,7 +58,7 @@ class Config(UrlConfig):
 
 
 class Channel:
-    """One POST for each message."""
+    """One POST for each message, and a PATCH of it when it is over."""
 
     def __init__(self, name: str, config: Config, tools: Tools) -> None:
         self.name = name
@@ -56,8 +66,11 @@ class Channel:
         self._tools = tools
 
     def send(self, message: Message, key: str) -> Receipt:  # noqa: ARG002 - Discord takes no key
-        """Post the message. Raises SendError."""
-        response = self._tools.http.request(self._request(message), self._config.timeout)
+        """Post the message, or show in the earlier one that it is over. Raises SendError."""
+        ask = self._tools.http.calls(self._config.timeout)
+        response = ask(self._request(message))
+        if message.references.ref and response.object.get("code") in NO_EDIT:
+            response = ask(self._request(replace(message, references=NOTHING_KNOWN)))
         return judge(response, self._tools.clock.now().wall, self._tools.redactor)
 
     def probe(self) -> str:
@@ -65,11 +78,9 @@ class Channel:
         request = Request("GET", self._config.address, {})
         response = self._tools.http.request(request, self._config.timeout)
         error = classify_status(response, self._tools.clock.now().wall, self._tools.redactor)
-        found = _object(response)
-        if error is None and not isinstance(found.get("id"), str):
-            error = refusal(SendErrorKind.MISCONFIGURED, response, self._tools.redactor, reason="other")
-        if error is not None:
-            raise error
+        found = response.object
+        if error is not None or not isinstance(found.get("id"), str):
+            raise error or not_the_vendor(response, self._tools.redactor)
         return f"webhook {found.get('name') or 'without a name'}"
 
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - as above
@@ -82,10 +93,13 @@ class Channel:
     def _request(self, message: Message) -> Request:
         shown = links(message, self._config.link)
         body = _plain(message, shown) if message.plain else _rich(message, shown)
+        earlier = message.references.ref
+        if earlier and message.kind is NotificationKind.RESOLVED:
+            body = {"content": "", "embeds": [], **body, "allowed_mentions": _NO_MENTIONS}
+            return Request("PATCH", message_url(self._config.address, earlier), JSON_HEADERS, encoded(body))
         quiet = {"flags": QUIET} if message.severity is Severity.INFO else {}
-        content = json.dumps({**body, **quiet, "allowed_mentions": _NO_MENTIONS}, ensure_ascii=False)
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        return Request("POST", waiting(self._config.address), headers, content.encode("utf-8", "replace"))
+        body = {**body, **quiet, "allowed_mentions": _NO_MENTIONS}
+        return Request("POST", waiting(self._config.address), JSON_HEADERS, encoded(body))
 
 
 def waiting(address: str) -> str:
@@ -93,18 +107,25 @@ def waiting(address: str) -> str:
     return address if "wait=" in address else f"{address}{'&' if '?' in address else '?'}wait=true"
 
 
+def message_url(address: str, message_id: str) -> str:
+    """The URL of a message that the webhook has posted; the thread that the webhook's URL names stays."""
+    path, mark, query = address.partition("?")
+    return f"{path}/messages/{quote(message_id, safe='')}{mark}{query}"
+
+
 def judge(response: Response, now: int, redactor: Redactor) -> Receipt:
     """Read status and body. Raises SendError."""
     error = classify_status(response, now, redactor)
+    refused = error is not None and error.kind is SendErrorKind.REJECTED
+    if refused and response.object.get("code") in MISPLACED:
+        raise refusal(SendErrorKind.MISCONFIGURED, response, redactor, reason="client_error")
     if error is not None:
         raise _with_wait(error, response)
     if response.status == HTTPStatus.NO_CONTENT:
         return Receipt(status=response.status)
-    if not response.whole:
-        raise refusal(SendErrorKind.UNCERTAIN, response, redactor, reason="timeout")
-    saved = _object(response)
-    if not isinstance(saved.get("id"), str):  # whoever answered, it was not Discord
-        raise refusal(SendErrorKind.MISCONFIGURED, response, redactor, reason="other")
+    saved = response.object
+    if not isinstance(saved.get("id"), str):
+        raise not_the_vendor(response, redactor)
     return Receipt(ref=saved["id"], status=response.status)
 
 
@@ -114,19 +135,11 @@ def escape(text: str) -> str:
 
 
 def _with_wait(error: SendError, response: Response) -> SendError:
-    """The body of a 429 tells the wait more finely than the header, and for bans alone."""
-    wait = _object(response).get("retry_after")
+    """The body of a 429 tells the wait more finely than the header, and for bans alone; a page comes from the edge."""
+    wait = EDGE_WAIT if response.body.lstrip().startswith(b"<") else response.object.get("retry_after")
     if error.kind is SendErrorKind.LIMITED and isinstance(wait, int | float) and wait > (error.retry_after or 0):
         error.retry_after = bounded(float(wait))
     return error
-
-
-def _object(response: Response) -> Mapping[str, Json]:
-    try:
-        body = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _rich(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:

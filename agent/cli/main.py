@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "gpus": "agent.cli.gpus:gpus",
     "silence": "agent.cli.silence:silence",
     "resolve": "agent.cli.resolve:resolve",
+    "report": "agent.cli.report:report",
     "simulate": "agent.cli.simulate:simulate",
     "demo": "agent.cli.demo:demo",
 }

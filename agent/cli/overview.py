@@ -1,6 +1,6 @@
 """The text form of `status`: one short table for each section that has something to say."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 import click
@@ -12,8 +12,11 @@ from agent.core.model import Json
 from agent.core.reasons import words
 
 
-def display(found: Json, zone: tzinfo) -> None:
-    """Print what `status --json` holds. A stored status, without a running agent, has fewer sections."""
+def display(found: Json, zone: tzinfo, *, why: bool = False) -> None:
+    """Print what `status --json` holds. A stored status, without a running agent, has fewer sections.
+
+    `why`: also why each program was or was not taken for a job, and which of its logs are read.
+    """
     if found["running"]:
         up = text.duration(found["uptime_seconds"] * SECOND)
         click.echo(f"gpuwarden {found['version']} on {found['node']}, up {up}")
@@ -34,6 +37,11 @@ def display(found: Json, zone: tzinfo) -> None:
     if logs:
         click.echo(f"\nLogs: {logs['followed']} followed, {text.size(logs['unread_bytes'])} not yet read")
         show.lines(_unreadable(item) for item in logs["unreadable"])
+    programs = found.get("processes", ())
+    if why:
+        click.echo("\nPrograms" if programs else "\nPrograms: none that look like training")
+    shown = programs if why else [item for item in programs if item["job"]]
+    show.lines(line for item in shown for line in _program(item, why=why))
 
 
 GPU_HEADERS = ("GPU", "BUSY", "MEMORY", "TEMP", "POWER", "STATE", "NAME")
@@ -112,6 +120,19 @@ def _source(source: Json) -> tuple[str, ...]:
 def _unreadable(log: Json) -> str:
     remedy = f": {log['remedy']}" if log["remedy"] else ""
     return f"  cannot read {log['path']} ({log['reason']}){remedy}"
+
+
+def _program(program: Json, *, why: bool) -> Iterator[str]:
+    """Why a program is a job or none, and how its logs are; without `why` only what a job writes to no file."""
+    if why:
+        verdict = "a job" if program["job"] else "no job"
+        yield f"  {program['name']} (pid {program['pid']}) is {verdict}: {program['because']}"
+    for log in program["logs"]:
+        if log["path"] is None:
+            yield f"{'    ' if why else '  '}not read: {log['what']} {log['reason']}"
+        elif why:
+            state = log["reason"] or ("is read" if log["read"] else "is about to be read")
+            yield f"    {log['path']}, {log['what']}: {state}"
 
 
 def _silence(silence: Json, zone: tzinfo) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ REFRESH = 2.0
 
 
 @click.command()
+@click.option("--why", is_flag=True, help="Tell why something was or was not taken for a job.")
 @click.option("--watch", is_flag=True, help="Look again every 2 seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 @common_options
 @click.pass_context
-def status(ctx: click.Context, *, watch: bool, as_json: bool) -> None:
+def status(ctx: click.Context, *, why: bool, watch: bool, as_json: bool) -> None:
     """Print jobs, disks, sources, channels and open alerts of the running agent.
 
     If no agent answers, print what is stored, and end with 1.
@@ -35,7 +36,7 @@ def status(ctx: click.Context, *, watch: bool, as_json: bool) -> None:
         if as_json:
             show.objects([found])
         else:
-            overview.display(found, zone)
+            overview.display(found, zone, why=why)
         return bool(found["running"])
 
     running = _again_and_again(look) if watch else look()

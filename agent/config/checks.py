@@ -18,8 +18,9 @@ from agent.config import zones
 from agent.config.layers import dotted
 from agent.config.load import CONSOLE, Loaded
 from agent.core.model import TYPES, AlertType, Severity
+from agent.core.periods import NAMES
 from agent.core.policy.model import Recipient, Rules
-from agent.core.policy.taken import takes_type
+from agent.core.policy.taken import report_takers, takes_type
 
 Value = TypeVar("Value")
 
@@ -61,6 +62,7 @@ def check(
         *_server(loaded),
         *_channels(loaded),
         *_takers(loaded),
+        *_reports(loaded),
         *_logs(loaded),
         *(Finding(Level.WARNING, f"{key}: {text}") for key, text in remarks(loaded)),
         *(Finding(Level.WARNING, text) for text in loaded.warnings),
@@ -117,7 +119,7 @@ def _watched_folders(loaded: Loaded) -> list[Path]:
 
 def _log_globs(loaded: Loaded) -> list[str]:
     logs = getattr(loaded.settings.sources, "logs", None)
-    return [*getattr(logs, "paths", ()), *(job.log for job in loaded.settings.jobs.job)]
+    return [*getattr(logs, "paths", ()), *(job.log for job in loaded.settings.jobs.job if job.log)]
 
 
 def _fixed_part(glob: str) -> Path:
@@ -177,6 +179,20 @@ def _takers(loaded: Loaded) -> Iterator[Finding]:
     ]
     if lost and recipients:
         yield Finding(Level.WARNING, f"channels: no channel takes {', '.join(lost)}: such alerts are only recorded")
+
+
+def _reports(loaded: Loaded) -> Iterator[Finding]:
+    """Tell of reports that name a channel which does not exist, or that nobody receives."""
+    names = list(_enabled(loaded))
+    recipients = [_recipient(name, config) for name, config in _enabled(loaded).items()]
+    for kind, name in NAMES.items():
+        wanted = loaded.settings.reports.of(kind)
+        for channel in set(wanted.channels or ()) - set(names):
+            text = f'"{channel}" is no enabled channel, expected one of {", ".join(names)}'
+            yield Finding(Level.ERROR, f"reports.{name}.channels: {text}")
+        if wanted.enabled and not report_takers(kind, recipients, wanted.channels):
+            text = f"nobody receives it: name channels here, or list {kind} in the `alerts` of one"
+            yield Finding(Level.WARNING, f"reports.{name}: {text}")
 
 
 def _takes(recipient: Recipient, kind: AlertType, rules: Rules) -> bool:

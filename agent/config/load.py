@@ -152,7 +152,7 @@ def _validate(
     try:
         settings = _merge(base, resolved.layers)
     except ValidationError as error:
-        told = {problem.key for problem in resolved.problems}
+        told = {key for problem in resolved.problems for key in _with_tables(problem.key)}
         faulty = faults.problems(error, resolved.layers, shape, resolved.values)
         raise _all((*resolved.problems, *(item for item in faulty if item.key not in told))) from None
     wrong = (*resolved.problems, *_folders(settings, resolved.layers, may_touch))
@@ -169,6 +169,13 @@ def _no_tables(layer: Layer, values: Mapping[str, Json], shape: Shape, path: Key
             yield from _no_tables(layer, value, shape, here)
         elif shape.takes_table(here) and not shape.takes_list(here):
             yield problem_at([layer], here, f"found {kind_of(value)}, expected a table")
+
+
+def _with_tables(key: str | None) -> Iterator[str]:
+    """A key and the tables around it: what a secret that cannot be had leaves incomplete is not told of again."""
+    while key:
+        yield key
+        key = key.rpartition(".")[0]
 
 
 def _all(problems: Sequence[Problem]) -> ConfigError:
@@ -196,7 +203,7 @@ def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[s
     globs: list[tuple[KeyPath, str]] = [
         (("sources", "logs", "paths", index), path) for index, path in enumerate(getattr(logs, "paths", ()))
     ]
-    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job)]
+    globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job) if job.log]
     for key, path in globs:
         place = Path(path).expanduser()
         if may_touch(str(place)) and place.is_dir():

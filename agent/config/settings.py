@@ -7,6 +7,7 @@ a file; the only outside thing looked at is the zone database, to refuse a zone 
 import re
 import socket
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -19,6 +20,7 @@ from pydantic import (
     PlainValidator,
     SerializeAsAny,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -27,6 +29,7 @@ from agent.config import locate, zones
 from agent.config.environment import NESTING, PREFIX
 from agent.core.clock import SECOND
 from agent.core.model import AlertType, Json, Severity
+from agent.core.periods import WEEKDAYS, Schedule
 from agent.core.policy.model import DEFAULT_COOLDOWN, Rules, TypeRule
 from agent.core.redact import Secret
 from agent.core.units import parse_duration
@@ -46,6 +49,14 @@ def _glob(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f'found "{path}", expected an absolute path or pattern')
     return path
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f'found "{text}", expected a regular expression: {error}') from None
+    return text
 
 
 def _zone_name(name: str) -> str:
@@ -98,6 +109,8 @@ class AgentTable(Table):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     include_paths: bool = False
+    include_command: bool = False
+    include_user: bool = False
 
 
 class ServerTable(Table):
@@ -133,13 +146,22 @@ Silence = Annotated[Duration, Field(ge=60)]
 
 
 class JobTable(Table):
-    """`[[jobs.job]]`: a job that the user describes, known by its log."""
+    """`[[jobs.job]]`: a job that the user describes, known by its log, or by its leading process."""
 
     name: str = Field(min_length=1)
-    log: Annotated[str, AfterValidator(_glob)]
+    log: Annotated[str, AfterValidator(_glob)] | None = None
+    pid_file: AbsolutePath | None = None
+    command: Annotated[str, AfterValidator(_expression)] | None = None
+    """Searched in the command line, its words joined by blanks."""
     model: str | None = None
     stall_after: Silence | None = None
     link: str | None = Field(default=None, pattern="^https?://")
+
+    @model_validator(mode="after")
+    def _known_by_something(self) -> "JobTable":
+        if self.log is None and self.pid_file is None and self.command is None:
+            raise ValueError("found none of log, pid_file and command, expected one by which the job is known")
+        return self
 
 
 class JobsTable(Table):
@@ -164,6 +186,40 @@ class AlertTable(Table):
         return TypeRule(self.enabled, self.severity, round(self.cooldown * SECOND), repeat)
 
 
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""Hours and minutes, such as "09:00"."""
+
+
+class ReportTable(Table):
+    """`[reports.daily]`: when a report is made, and who receives it."""
+
+    enabled: bool = False
+    time: TimeOfDay = "09:00"
+    channels: tuple[str, ...] | None = None
+    """Channels by name; None for those that list the report's type, else for e-mail."""
+
+
+class WeeklyTable(ReportTable):
+    """`[reports.weekly]`: the same on one day of the week."""
+
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+
+
+class ReportsTable(Table):
+    """`[reports]`: what is told on schedule."""
+
+    daily: ReportTable = ReportTable()
+    weekly: WeeklyTable = WeeklyTable()
+
+    def of(self, kind: AlertType) -> ReportTable:
+        """The wishes for the report of this type."""
+        return self.weekly if kind is AlertType.WEEKLY_DIGEST else self.daily
+
+    def schedule(self, kind: AlertType) -> Schedule:
+        """When the report of this type is due."""
+        return Schedule(kind, time.fromisoformat(self.of(kind).time), WEEKDAYS.index(self.weekly.day))
+
+
 class Settings(BaseSettings):
     """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
 
@@ -177,6 +233,7 @@ class Settings(BaseSettings):
     store: StoreTable = StoreTable()
     jobs: JobsTable = JobsTable()
     alerts: Mapping[AlertType, AlertTable] = Field(default_factory=dict)
+    reports: ReportsTable = ReportsTable()
     sources: BaseModel = Table()
     channels: Mapping[str, SerializeAsAny[BaseModel]] = Field(default_factory=dict)
 

@@ -7,6 +7,7 @@ place again changes nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import get_args
 
 from agent.core.kernel_log import KernelKind
 from agent.core.model import AlertType, Json, Severity, Status
@@ -165,6 +166,24 @@ class HandedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportMade:
+    """A report of a period is ready, or a person wants it sent."""
+
+    type: AlertType
+    period: str
+    """The period's key."""
+    title: str
+    message: str
+    bounds: str
+    """The period with its beginning and end, in words."""
+    lines: tuple[str, ...]
+    report: Mapping[str, Json]
+    """As `core.report` builds it."""
+    asked: bool = False
+    """Whether a person asked for it, who shall have it even if it was sent before."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResolveAsked:
     """A person ended a firing alert by hand."""
 
@@ -190,12 +209,19 @@ class KernelSeen:
     facts: Mapping[str, Json] = field(default_factory=dict)
 
 
-Fact = LogFinding | TrainingSeen | TreeSeen | ProcessStarted | ProcessEnded | KernelSeen | HandedIn | ResolveAsked
+Fact = (
+    LogFinding
+    | TrainingSeen
+    | TreeSeen
+    | ProcessStarted
+    | ProcessEnded
+    | KernelSeen
+    | HandedIn
+    | ReportMade
+    | ResolveAsked
+)
 
-FACTS: Mapping[str, type[Fact]] = {
-    cls.__name__: cls
-    for cls in (LogFinding, TrainingSeen, TreeSeen, ProcessStarted, ProcessEnded, KernelSeen, HandedIn, ResolveAsked)
-}
+FACTS: Mapping[str, type[Fact]] = {cls.__name__: cls for cls in get_args(Fact)}
 """Every kind of fact by the name under which it is stored."""
 
 

@@ -39,6 +39,8 @@ class View:
     """What the condition is at now."""
     in_job: bool = False
     """Whether a running job holds the GPU."""
+    peers: float | None = None
+    """The median utilisation of all the GPUs that its job holds, if there are several."""
 
 
 Judged = tuple[Observed, str]
@@ -193,6 +195,16 @@ def _idle(view: View, rule: GpuRule) -> Judged:
     return (_WARNING, f"is {busy:.0%} busy while a job holds it") if rule.over(busy, view.firing) else NOTHING
 
 
+def _imbalance(view: View, rule: GpuRule) -> Judged:
+    busy, peers = view.reading.utilization, view.peers
+    if peers is None:
+        return NOTHING
+    if busy is None or rule.threshold is None or peers < UNDER_LOAD:
+        return UNSEEN
+    behind = rule.over(busy / peers, view.firing)
+    return (_WARNING, f"is {busy:.0%} busy, and the GPUs of its job are {peers:.0%} busy") if behind else NOTHING
+
+
 def _links_down(view: View, _: GpuRule) -> Judged:
     links, first = view.reading.links, view.history.links
     if not links or not first:
@@ -253,6 +265,7 @@ JUDGES: Mapping[str, Judge] = {
     "gpu_memory_high": _memory_high,
     "gpu_memory_orphan": _orphan,
     "gpu_idle_in_job": _idle,
+    "gpu_imbalance": _imbalance,
     "nvlink_down": _links_down,
     "nvlink_errors": _link_errors,
     "pcie_width": _pcie_width,

@@ -65,6 +65,10 @@ RULES: Mapping[str, GpuRule] = {
         "A job holds a GPU that does nothing", AlertType.GPU_IDLE, threshold=0.05, clear=0.1, for_ms=15 * MINUTE,
         unit="share of time", below=True,
     ),
+    "gpu_imbalance": GpuRule(
+        "A GPU does less than the others of its job", threshold=0.2, clear=0.4, for_ms=15 * MINUTE, enabled=False,
+        unit="share of the job's median", below=True, advice="Look at the rank on that GPU: its data, its clocks.",
+    ),
     "nvlink_down": GpuRule("NVLink is down", AlertType.GPU_ERROR, for_ms=MINUTE, keep_ms=0),
     "nvlink_errors": GpuRule("NVLink errors", threshold=100, clear=50, keep_ms=0, unit="errors an hour"),
     "pcie_width": GpuRule(
@@ -88,23 +92,22 @@ _OF_SILENCE = frozenset({"gpu_lost", "gpu_reset_required", "gpu_trouble", "gpu_s
 
 def look(
     reading: GpuReading, history: GpuHistory, now: int, node: str, *, rules: Mapping[str, GpuRule] = RULES,
-    firing: Callable[[str], Severity | None] = lambda _: None, in_job: bool = False,
+    firing: Callable[[str], Severity | None] = lambda _: None, in_job: bool = False, peers: float | None = None,
 ) -> Iterator[Seen]:
-    """Judge one GPU by every rule. `firing`: at which severity the condition of a fingerprint fires now."""
+    """Judge one GPU by every rule. `firing`: at which severity the condition of a fingerprint fires now.
+
+    `in_job`, `peers`: as in `View`.
+    """
     for name, rule in rules.items():
         if reading.trouble is None or name in _OF_SILENCE:
-            yield _seen(name, rule, reading, history, now, node, firing, in_job=in_job)
+            blank = condition(name, rule, reading, "", node)
+            yield _seen(name, rule, blank, View(reading, history, now, firing(blank.fingerprint), in_job, peers))
 
 
-def _seen(
-    name: str, rule: GpuRule, reading: GpuReading, history: GpuHistory, now: int, node: str,
-    firing: Callable[[str], Severity | None], *, in_job: bool,
-) -> Seen:
-    blank = condition(name, rule, reading, "", node)
-    view = View(reading, history, now, firing(blank.fingerprint), in_job)
+def _seen(name: str, rule: GpuRule, blank: Condition, view: View) -> Seen:
     observed, words = JUDGES[name](view, rule) if rule.enabled else (None, "")
     observed = rule.severity if isinstance(observed, Severity) and rule.severity is not None else observed
-    told = replace(blank, message=f"{described(reading)} {words}.") if words else blank
+    told = replace(blank, message=f"{described(view.reading)} {words}.") if words else blank
     return Seen(told, observed, keep_ms=rule.keep_ms, for_ms=rule.for_ms)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
+from agent.core import report_text
 from agent.core.clock import MINUTE, SECOND
 from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
 from agent.core.redact import Redactor
 from agent.core.references import NOTHING_KNOWN, References
+from agent.core.table import Table
 from agent.core.text import cut, duration, loss, size, steps, tail_lines
 
 LATE = 5 * MINUTE
@@ -53,6 +55,9 @@ class Message:
     left_out: int = 0
     """How many more a digest is about."""
 
+    tables: tuple[Table, ...] = ()
+    """The whole of a report, for mails; its evidence is what a chat can take of it."""
+
     @property
     def headline(self) -> str:
         """Emoji and title."""
@@ -89,6 +94,7 @@ def compose(
         footer=_footer(shown, kind, node, uncertain=uncertain),
         at=now,
         plain=plain,
+        tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
         references=references,
     )
 

@@ -118,6 +118,8 @@ class Alert:
     job: Mapping[str, Json] | None = None
     gpu: Mapping[str, Json] | None = None
     disk: Mapping[str, Json] | None = None
+    report: Mapping[str, Json] | None = None
+    """What a report tells, as `core.report` builds it."""
     evidence: tuple[str, ...] = ()
     advice: str | None = None
     links: tuple[Link, ...] = ()

@@ -63,6 +63,7 @@ def data(alert: Alert, *, reason: str, test: bool = False) -> dict[str, Json]:
         "advice": alert.advice,
         "links": [{"text": link.text, "url": link.url} for link in alert.links],
         "test": alert.test or test,
+        **({} if alert.report is None else {"report": finite(alert.report)}),
     }
 
 

@@ -9,7 +9,7 @@ from agent.core.clock import Instant
 from agent.core.facts import Activity, Event, Progress
 from agent.core.gpu import GpuDriver, GpuReading
 from agent.core.model import Json, Sample
-from agent.core.sightings import TreeSeen
+from agent.core.sightings import Stuck, TreeSeen
 
 if TYPE_CHECKING:  # children that look at one thing alone have no messages to make
     from agent.core.message import Message
@@ -48,8 +48,6 @@ class LogHeld:
     """The byte at which the run begins in it; None where that is to be found out."""
     trouble: str | None = None
     """Why it is not read, with what to do."""
-    remote: bool = False
-    """Whether that is because it lies on a file system that may hang whoever looks at it."""
     uid: int | None = None
     """Who writes it; he must be allowed to read it, too."""
 
@@ -65,11 +63,10 @@ class TreeReading:
     """Why it is a job or none, in words."""
     seen: TreeSeen | None = None
     """The run; None for what can be none."""
-    processes: int = 1
-    logs: tuple[LogHeld, ...] = ()
-    uid: int | None = None
     pids: tuple[int, ...] = ()
     """Every process of the run, where it is one."""
+    logs: tuple[LogHeld, ...] = ()
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +88,8 @@ class Reading:
     driver: GpuDriver | None = None
     trees: tuple[TreeReading, ...] | None = None
     """What runs on the node that is training or might be; None where this look was not at processes."""
+    stuck: tuple[Stuck, ...] | None = None
+    """Threads that the kernel does not let run; None where this look was not at them."""
     dropped: tuple[str, ...] = ()
     """Paths of logs that are not followed any more."""
 

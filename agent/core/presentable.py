@@ -73,6 +73,7 @@ def presentable(alert: Alert, redactor: Redactor, *, include_paths: bool = False
         job=_clean_json(alert.job, value),
         gpu=_clean_json(alert.gpu, value),
         disk=_clean_json(alert.disk, label),
+        report=_clean_json(alert.report, value),
         evidence=tuple(cut(line, VALUE_LIMIT) for line in evidence.split("\n")) if evidence else (),
         advice=value(alert.advice) if alert.advice else None,
         links=tuple(Link(value(link.text), link.url) for link in alert.links if _is_web(link.url))[:MOST_LINKS],

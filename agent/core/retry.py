@@ -28,6 +28,7 @@ UNTIL_CHANGED = 1 << 52
 """A pause that only a changed configuration or a person lifts."""
 GONE_FOR_GOOD = 410
 """The HTTP status by which a receiver asks to be left alone."""
+REPORT_MAX_AGE = 2 * DAY
 MAX_AGE: Mapping[Severity, int] = {Severity.CRITICAL: 3 * DAY, Severity.WARNING: 3 * DAY, Severity.INFO: DAY}
 
 
@@ -51,6 +52,8 @@ def backoff(attempt: int, cap: int, key: str) -> int:
 
 def max_age(delivery: Delivery) -> int:
     """How old a delivery may grow before it is given up, in milliseconds; a resolve counts as a warning."""
+    if delivery.kind is NotificationKind.REPORT:
+        return REPORT_MAX_AGE
     return MAX_AGE[Severity.WARNING if delivery.kind is NotificationKind.RESOLVED else delivery.severity]
 
 

@@ -44,3 +44,16 @@ class TreeSeen:
     framework: str | None = None
     gpus: tuple[str, ...] = ()
     """The GPUs that its environment allows it: numbers or UUIDs; empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A thread that is blocked in the kernel and has not run since. `since`: UTC milliseconds."""
+
+    pid: int
+    name: str
+    since: int
+    waits_in: str | None = None
+    """The kernel's function in which it waits, if that may be seen."""
+    mount: str | None = None
+    """The file system that it waits for, as far as its open files tell."""

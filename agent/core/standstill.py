@@ -8,6 +8,7 @@ from agent.core.clock import MINUTE, SECOND
 from agent.core.gpu import GpuReading
 from agent.core.gpu_pace import GpuPace, Pattern
 from agent.core.pace import Pace, usual
+from agent.core.sightings import Stuck
 
 LASTING = 2 * MINUTE
 """How long GPUs or a process must show it: as long as the kernel's own search for hung tasks waits."""
@@ -15,19 +16,6 @@ WORTH_TELLING = 30 * SECOND
 """How long GPUs must show it to be spoken of where the silence is too long anyway."""
 UNUSUAL = 2
 """Times the usual gap between two steps, from which a silence is more than a slow step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A thread that is blocked in the kernel and has not run since. `since`: UTC milliseconds."""
-
-    pid: int
-    name: str
-    since: int
-    waits_in: str | None = None
-    """The kernel's function in which it waits, if that may be seen."""
-    mount: str | None = None
-    """The file system that it waits for, as far as its open files tell."""
 
 
 NO_GPUS = GpuPace()

@@ -37,12 +37,12 @@ def judge(tree: Tree, evidence: Evidence) -> Verdict:
         return Verdict(True, evidence.declared)
     if tree.launched is not None:
         return Verdict(True, tree.launched)
-    if evidence.known:
-        return Verdict(True, "started by gpuwarden exec, or known as a job before")
     if evidence.gpu_held is not None and evidence.gpu_held >= GPU_HELD:
         return Verdict(True, f"has held a GPU for {GPU_HELD // SECOND} s")
     if evidence.progress_in is not None:
         return Verdict(True, f"{evidence.progress_in} shows its training progress")
+    if evidence.known:
+        return Verdict(True, "started by gpuwarden exec, or known as a job before")
     return Verdict(False, _missing(tree, evidence))
 
 

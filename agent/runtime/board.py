@@ -13,6 +13,7 @@ from agent.core.clock import Instant
 from agent.core.facts import Event
 from agent.core.model import Sample
 from agent.core.ports import LogReading, Reading, TreeReading, WantedLog
+from agent.core.sightings import Stuck
 from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import Health
 from agent.runtime.wishes import ProcessKey, Wishes, with_held
@@ -50,6 +51,7 @@ class Board:
         self._unreadable: dict[str, Mapping[str, str]] = {}
         self._health: dict[str, Health] = {}
         self._trees: dict[str, tuple[TreeReading, ...]] = {}
+        self._stuck: tuple[Stuck, ...] = ()
         self._wishes = Wishes()
         self._wanted: frozenset[WantedLog] = frozenset()
         self._heartbeat: float | None = None
@@ -72,6 +74,7 @@ class Board:
                 self._logs[log.path] = _seen(self._logs.get(log.path), log, looked_at.monotonic)
             for path in reading.dropped:
                 self._logs.pop(path, None)
+            self._stuck = self._stuck if reading.stuck is None else reading.stuck
             if reading.trees is not None and reading.trees != self._trees.get(source):
                 self._trees[source] = reading.trees
                 self._want()
@@ -84,6 +87,11 @@ class Board:
             self._unreadable.pop(source, None)
             self._trees.pop(source, None)
             self._want()
+
+    def stuck(self) -> tuple[Stuck, ...]:
+        """Threads of silent jobs that the kernel does not let run, as last seen."""
+        with self._lock:
+            return self._stuck
 
     def trees(self) -> tuple[TreeReading, ...]:
         """The processes that are training, or might be, as last seen."""
@@ -120,6 +128,11 @@ class Board:
         """The latest look at one log."""
         with self._lock:
             return self._logs.get(path)
+
+    def progress_at(self, path: str) -> int | None:
+        """When a log last showed new progress, UTC milliseconds; None if it shows none."""
+        log = self.log(path)
+        return None if log is None else log.reading.progress_at
 
     # How the workers are.
 
@@ -188,6 +201,11 @@ class Board:
         """The processes that lead running jobs."""
         with self._lock:
             return self._wishes.leaders
+
+    def suspects(self) -> frozenset[int]:
+        """Pids of jobs that make no step."""
+        with self._lock:
+            return self._wishes.suspects
 
     def beat(self, now: Instant) -> None:
         """The evaluator finished a round."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from agent.core.codec import encode
 from agent.core.conditions import ConditionState, Phase
 from agent.core.curve import Point
+from agent.core.gpu_usage import Usage, UsageKey
 from agent.core.job import Job
 from agent.core.model import Alert, Decision, Delivery, Json
 from agent.core.policy.bucket import Bucket
 from agent.core.policy.model import Group
 from agent.core.policy.plan import Change
 from agent.core.xid_rules import XidRecord
-from agent.store import alerts, decisions, events, jobs, limits, meta, outbox
+from agent.store import alerts, decisions, events, gpu_hours, jobs, limits, meta, outbox
 
 RULE_PREFIX = "rule."
 """Under which `meta` keeps the state of each condition."""
@@ -31,6 +32,7 @@ class Changes:
     alerts: dict[str, Alert] = field(default_factory=dict)
     rules: dict[str, ConditionState] = field(default_factory=dict)
     xids: dict[str, XidRecord | None] = field(default_factory=dict)
+    usage: dict[UsageKey, Usage] = field(default_factory=dict)
     inserts: list[Delivery] = field(default_factory=list)
     moves: list[Change] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -38,9 +40,8 @@ class Changes:
     groups: dict[Group, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return self.cursor is not None or any(
-            (self.jobs, self.curves, self.alerts, self.rules, self.xids, self.inserts, self.moves, self.decisions)
-        )
+        states = (self.jobs, self.curves, self.alerts, self.rules, self.xids, self.usage)
+        return self.cursor is not None or any((*states, self.inserts, self.moves, self.decisions))
 
     def note(self, changed: Iterable[Alert]) -> None:
         """Remember alerts in their new state."""
@@ -58,6 +59,7 @@ class Changes:
         self.alerts |= later.alerts
         self.rules |= later.rules
         self.xids |= later.xids
+        self.usage |= later.usage
         self.inserts += later.inserts
         self.moves += later.moves
         self.decisions += later.decisions
@@ -84,6 +86,7 @@ def store(conn: sqlite3.Connection, changes: Changes) -> None:
         _remember(conn, RULE_PREFIX + key, None if state.phase is Phase.INACTIVE else encode(state))
     for key, record in changes.xids.items():
         _remember(conn, XID_PREFIX + key, None if record is None else encode(record))
+    gpu_hours.save(conn, changes.usage)
     if changes.cursor is not None:
         events.advance(conn, changes.cursor)
 

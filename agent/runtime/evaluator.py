@@ -5,17 +5,16 @@ rules themselves are in `core/`; here is only the order of a round, all of which
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.core import episodes, handed_in, job_alerts
+from agent.core import episodes, handed_in, job_alerts, report_alert
 from agent.core.clock import SECOND, Instant
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
-from agent.core.facts import Event, HandedIn, KernelSeen, ResolveAsked
+from agent.core.facts import Event, HandedIn, KernelSeen, ReportMade, ResolveAsked
 from agent.core.gpu_policy import GpuPolicy
 from agent.core.job import Job
-from agent.core.job_logs import LogState
 from agent.core.jobbook import JobBook, Turned
 from agent.core.kernel_log import KernelKind
 from agent.core.model import Alert, AlertType, Status
@@ -29,9 +28,13 @@ from agent.runtime.conditions import Conditions
 from agent.runtime.curves import Curves
 from agent.runtime.dispatch import Dispatch
 from agent.runtime.gpu_conditions import GpuConditions
+from agent.runtime.gpu_usage import GpuUsage
 from agent.runtime.job_conditions import JobConditions
+from agent.runtime.job_gpus import JobGpus
 from agent.runtime.log import event as log_event
+from agent.runtime.log_states import log_states
 from agent.runtime.metrics import Metrics
+from agent.runtime.standstills import Standstills
 from agent.runtime.wishes import Wishes, wishes_for
 from agent.runtime.worker import Next, attempt
 from agent.store import alerts, events, jobs
@@ -104,12 +107,13 @@ class Evaluator:
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
         self._progress_saved_at = now.wall
-        self._load(now.wall)
+        self._load(now)
 
     def step(self, now: Instant) -> Next:
         """Do one round; the next follows at once if more events wait."""
         self._adopt_settings()
         changes = self._changes
+        self._look_at_gpus(changes, now)
         # Taken before the events: what a log said up to a reading is then among them, or still to come.
         logs = self._board.logs()
         more = self._take_events(changes, now.wall)
@@ -120,7 +124,7 @@ class Evaluator:
         self._dispatch.decide(changes, self._docket, self._settings.recipients, self._settings.rules, now.wall)
         self._changes = Changes()
         self._dispatch.commit(changes, now)
-        self._wish()
+        self._wish(now)
         self._board.beat(now)
         return Next(0.0 if more else TICK)
 
@@ -145,24 +149,41 @@ class Evaluator:
             self._settings = settings
             self._dispatch.reconsider()
 
-    def _wish(self) -> None:
-        wishes = wishes_for(self._book.running.values(), self._settings.pid_namespace)
+    def _wish(self, now: Instant) -> None:
+        running = self._book.running
+        suspects = self._standstills.suspects(running, now.wall)
+        wishes = wishes_for(running.values(), self._settings.pid_namespace, suspects)
         if wishes != self._wishes:
             self._wishes = wishes
             self._board.wish(wishes)
             self._wished()
 
-    def _load(self, now: int) -> None:
+    def _load(self, now: Instant) -> None:
         self._cursor = self._db.read(events.cursor)
-        ended = self._db.read(lambda conn: jobs.ended(conn, now - REPEAT_WINDOW))
-        self._book = JobBook(self._db.read(jobs.running), self._described, ended, watched_from=now)
-        self._job_conditions = JobConditions(watched_from=now)
+        ended = self._db.read(lambda conn: jobs.ended(conn, now.wall - REPEAT_WINDOW))
+        self._job_gpus = JobGpus(self._board)
+        self._standstills = Standstills(self._board, self._job_gpus)
+        self._usage = GpuUsage(self._db, now)
+        self._book = JobBook(
+            self._db.read(jobs.running), self._described, ended, watched_from=now.wall, examine=self._job_gpus.examine
+        )
+        self._job_conditions = JobConditions(now.wall, self._standstills)
         self._gpus = GpuConditions(self._db, self._board.gpus)
         curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
-        self._curves = Curves(curves, now)
+        self._curves = Curves(curves, now.wall)
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
-        recent = self._db.read(lambda conn: alerts.one_shots(conn, now - REPEAT_WINDOW))
+        recent = self._db.read(lambda conn: alerts.one_shots(conn, now.wall - REPEAT_WINDOW))
         self._docket = Docket(live.values(), recent)
+
+    def _look_at_gpus(self, changes: Changes, now: Instant) -> None:
+        """See who holds what, before anything is judged by it."""
+        running = self._book.running
+        fresh = self._job_gpus.look(running, self._settings.pid_namespace, now)
+        if fresh:
+            self._usage.follow(self._job_gpus.readings(), self._job_gpus.holders(), now)
+            self._turn(self._book.hold(self._job_gpus.held()), changes, now.wall)
+        self._standstills.follow(running, now.wall, fresh=fresh)
+        changes.usage |= self._usage.due(now.wall)
 
     def _described(self, job: Job) -> Job:
         return self._settings.describe(job)
@@ -195,6 +216,8 @@ class Evaluator:
         if isinstance(fact, HandedIn):
             current = self._docket.firing(handed_in.identity(event, fact, node))
             self._raise(handed_in.alert_of(event, fact, node, current), changes, now)
+        elif isinstance(fact, ReportMade):
+            self._raise(report_alert.alert_of(event, fact, node), changes, now)
         elif isinstance(fact, ResolveAsked):
             alert = self._docket.live.get(fact.alert_id)
             if alert is not None and alert.status is Status.FIRING:
@@ -207,7 +230,7 @@ class Evaluator:
             self._turn(self._book.fold(event), changes, now)
 
     def _conclude_jobs(self, changes: Changes, logs: Mapping[str, LogSeen], now: Instant) -> None:
-        turned = self._book.conclude(now.wall, _log_states(self._book.running.values(), logs, now))
+        turned = self._book.conclude(now.wall, log_states(self._book.running.values(), logs, now))
         self._turn((item for item in turned if item[1] is not None), changes, now.wall)
         for job, _ in turned:
             self._curves.extend(job)
@@ -233,7 +256,8 @@ class Evaluator:
             self._book.running, self._board.logs(), settings.stall, settings.node, now.wall, before
         )
         firing = [alert for alert in self._docket.live.values() if alert.status is Status.FIRING]
-        seen += self._gpus.seen(settings.gpu, settings.node, now.wall, before, firing)
+        holders = self._job_gpus.holders()
+        seen += self._gpus.seen(settings.gpu, settings.node, now.wall, before, firing, holders)
         self._gpus.note(changes)
         stepped = self._conditions.step(now, settings.node, settings.recipients, settings.disk, seen)
         for condition, transition in stepped:
@@ -262,18 +286,3 @@ class Evaluator:
             self._metrics.alert_event(alert)
             settings = self._settings
             changes.note(endings.by_alert(alert, self._docket, self._db, settings.recipients, settings.rules))
-
-
-def _log_states(running: Collection[Job], logs: Mapping[str, LogSeen], now: Instant) -> dict[str, LogState]:
-    """How the logs of running jobs stand, also where one goes by another path by now."""
-    paths = {path for job in running for path in (job.log, *job.logs)}
-    files = {job.file for job in running if job.file is not None}
-    return {
-        path: _log_state(seen, now) for path, seen in logs.items() if path in paths or seen.reading.file in files
-    }
-
-
-def _log_state(seen: LogSeen, now: Instant) -> LogState:
-    if seen.drained_at is None:
-        return LogState(seen.reading, None)
-    return LogState(seen.reading, now.wall - int((now.monotonic - seen.drained_at) * SECOND))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from statistics import median
+from types import MappingProxyType
 
 from agent.core import driver_rules, gpu_history, gpu_rules, xid_rules, xids
 from agent.core.clock import SECOND
@@ -9,7 +11,7 @@ from agent.core.codec import decode
 from agent.core.conditions import ConditionState
 from agent.core.episodes import Condition, Seen
 from agent.core.facts import KernelSeen
-from agent.core.gpu import DriverState, GpuIdentity
+from agent.core.gpu import DriverState, GpuIdentity, GpuReading
 from agent.core.gpu_history import GpuHistory
 from agent.core.gpu_policy import NAMES, GpuPolicy
 from agent.core.model import Alert, Severity
@@ -23,6 +25,8 @@ NAMED_WITHIN = 30 * SECOND
 """How long an Xid waits, at the start, for the first look at the GPUs, which tells which one it is about."""
 XIDS_JUDGED_EVERY = 10 * SECOND
 """Milliseconds after which Xids are judged again although nothing has happened: some are over with time."""
+
+NOBODY: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 class GpuConditions:
@@ -68,9 +72,9 @@ class GpuConditions:
 
     def seen(
         self, policy: GpuPolicy, node: str, now: int, states: Mapping[str, ConditionState], firing: Iterable[Alert],
-        in_job: Collection[int] = (),
+        holders: Mapping[str, Collection[str]] = NOBODY,
     ) -> list[Seen]:  # fmt: skip
-        """Judge what is new. `firing`: the alerts that are out; `in_job`: the pids of running jobs."""
+        """Judge what is new. `firing`: the alerts that are out; `holders`: the jobs that hold each GPU, by its UUID."""
         self._heed_pause()
         gpus = self._board.latest()
         fresh = gpus.version != self._version or policy is not self._policy
@@ -84,7 +88,7 @@ class GpuConditions:
                 gpus.driver, gpus.readings, node, expected=policy.expected, rules=policy.driver_rules
             )
         if fresh and answers(gpus):
-            found += self._devices(gpus, policy, node, now, _severity_of(states), frozenset(in_job))
+            found += self._devices(gpus, policy, node, now, _severity_of(states), holders)
         if fresh and (answers(gpus) or not policy.watched):
             known = {item.condition.fingerprint for item in found}
             found += [Seen(over, None) for over in _over(firing, node) if over.fingerprint not in known]
@@ -92,16 +96,16 @@ class GpuConditions:
 
     def _devices(
         self, gpus: GpusSeen, policy: GpuPolicy, node: str, now: int, firing: Callable[[str], Severity | None],
-        in_job: frozenset[int],
+        holders: Mapping[str, Collection[str]],
     ) -> Iterator[Seen]:  # fmt: skip
         for reading in gpus.readings:
             uuid = reading.gpu.uuid
             before = self._histories.get(uuid) or self._from_xids(reading.gpu, policy.boot)
             history = self._histories[uuid] = gpu_history.follow(before, reading, now)
-            held = any(process.pid in in_job for process in reading.processes or ())
             yield from gpu_rules.look(
-                reading, history, now, node, rules=policy.rules, firing=firing, in_job=held
-            )
+                reading, history, now, node, rules=policy.rules, firing=firing, in_job=bool(holders.get(uuid)),
+                peers=_of_peers(uuid, gpus.readings, holders),
+            )  # fmt: skip
 
     def _xids_seen(self, policy: GpuPolicy, node: str, now: int) -> Iterator[Seen]:
         for name in list(xid_rules.outlived(self._xids, now, policy.boot)):
@@ -145,6 +149,14 @@ class GpuConditions:
 def answers(gpus: GpusSeen) -> bool:
     """Whether the driver runs, so that what it says of each GPU can be judged."""
     return gpus.driver is not None and gpus.driver.state is DriverState.RUNNING
+
+
+def _of_peers(uuid: str, readings: Iterable[GpuReading], holders: Mapping[str, Collection[str]]) -> float | None:
+    """The median utilisation of all GPUs of the jobs that hold one; None where they hold no other."""
+    jobs = set(holders.get(uuid, ()))
+    peers = [item for item in readings if not jobs.isdisjoint(holders.get(item.gpu.uuid, ()))]
+    known = [item.utilization for item in peers if item.utilization is not None]
+    return median(known) if len(peers) > 1 and known else None
 
 
 def _severity_of(states: Mapping[str, ConditionState]) -> Callable[[str], Severity | None]:

@@ -14,15 +14,18 @@ from agent.core.model import AlertType
 from agent.core.policy.identity import fingerprint
 from agent.core.ports import LogReading
 from agent.core.stall import StallLimits
+from agent.core.standstill import Standstill
 from agent.runtime.board import LogSeen
+from agent.runtime.standstills import Standstills
 
 
 class JobConditions:
     """What was judged last, by job. `watched_from`: since when this process looks, UTC milliseconds."""
 
-    def __init__(self, watched_from: int) -> None:
+    def __init__(self, watched_from: int, standstills: Standstills) -> None:
         self.watched_from = watched_from
-        self._judged: dict[str, tuple[Job, LogReading | None]] = {}
+        self._standstills = standstills
+        self._judged: dict[str, tuple[Job, LogReading | None, Standstill]] = {}
         self._due: dict[str, int | None] = {}
 
     def seen(
@@ -32,7 +35,7 @@ class JobConditions:
         """Judge the jobs for which it is time, and those that have ended since the last round."""
         found: list[Seen] = []
         for job_id in self._judged.keys() - running.keys():
-            job, _ = self._judged.pop(job_id)
+            job, *_ = self._judged.pop(job_id)
             self._due.pop(job_id, None)
             found += self._ended(job, node, now, states)
         for job in running.values():
@@ -47,14 +50,15 @@ class JobConditions:
         stalls = _fires(states, AlertType.TIMEOUT_WARNING, stall.identity(job, node))
         due = self._due.get(job.id)
         known = self._judged.get(job.id)
-        same = known is not None and known[0] is job and known[1] is reading
+        seen = self._standstills.of(job.id)
+        same = known is not None and known[0] is job and known[1] is reading and known[2] is seen
         if same and not stalls and (due is None or now < due):
             return
-        self._judged[job.id] = (job, reading)
+        self._judged[job.id] = (job, reading, seen)
         allowed = limits(job)
-        silence = stall.silence(job, reading, allowed, self.watched_from)
+        silence = stall.silence(job, reading, allowed, self.watched_from, seen)
         self._due[job.id] = silence.ends_at if silence is not None else None
-        yield stall.look(job, reading, allowed, node, now, self.watched_from, firing=stalls)
+        yield stall.look(job, reading, allowed, node, now, self.watched_from, firing=stalls, seen=seen)
         yield loss_rules.look(job, node, now)
 
     def _ended(self, job: Job, node: str, now: int, states: Mapping[str, ConditionState]) -> Iterator[Seen]:

@@ -20,8 +20,10 @@ from agent.runtime.metrics import Metrics
 from agent.runtime.metrics_scrape import Snapshot
 from agent.runtime.notifier import Notifier
 from agent.runtime.outlet import Compose, Outlet
+from agent.runtime.reporter import Reporter, Reporting
 from agent.runtime.worker import Step
 from agent.store import events, outbox
+from agent.store.database import Database
 from agent.store.directory import StateDirectory
 
 TURNS = 5_000
@@ -33,9 +35,13 @@ class Rehearsal:
 
     def __init__(
         self, path: Path, clock: VirtualClock, settings: Callable[[], Settings],
-        ways_out: Sequence[tuple[Outlet, Compose]],
+        ways_out: Sequence[tuple[Outlet, Compose]], reporting: Callable[[], Reporting] | None = None,
     ) -> None:  # fmt: skip
-        """`ways_out`: the channels, which outlive a restart, with what puts alerts into words for them."""
+        """`ways_out`: the channels, which outlive a restart, with what puts alerts into words for them.
+
+        `reporting`: which reports are wanted, if any.
+        """
+        self._reporting = reporting
         self._clock = clock
         self._settings = settings
         self._ways_out = ways_out
@@ -123,7 +129,7 @@ class Rehearsal:
         self.board = Board()
         self.metrics = Metrics("rehearsal", self.board, Snapshot)
         self.metrics.init_channels({outlet.name: outlet.type for outlet, _ in self._ways_out})
-        self.database = self._held.enter_context(closing(self._directory.connect()))
+        self.database = self._held.enter_context(closing(self._connect()))
         self.database.write(outbox.recover)
         self.direct = {outlet.name: DirectQueue() for outlet, _ in self._ways_out}
         dispatch = Dispatch(
@@ -137,10 +143,18 @@ class Rehearsal:
         )  # fmt: skip
         self.notifiers = [self._notifier(*way) for way in self._ways_out]
         self._looks: list[Step] = []
+        if self._reporting is not None:
+            reporter = Reporter(
+                self._reporting, self._connect, self.board, self._clock.now().wall, made=self.ring
+            )
+            self.attach(reporter.step, reporter.let_go)
+
+    def _connect(self) -> Database:
+        return self._directory.connect(durable=False)
 
     def _notifier(self, outlet: Outlet, compose: Compose) -> Notifier:
         notifier = Notifier(
-            outlet, f"start-{self._starts}", self._directory.connect, self._clock, self.metrics, compose,
+            outlet, f"start-{self._starts}", self._connect, self._clock, self.metrics, compose,
             settled=lambda: None, direct=self.direct[outlet.name],
         )  # fmt: skip
         self._held.callback(notifier.close)

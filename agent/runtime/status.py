@@ -11,6 +11,7 @@ from agent.core.job import Job
 from agent.core.model import ChannelState, DeliveryState, Json, Sample
 from agent.core.payload import finite, rfc3339
 from agent.core.policy.model import Recipient
+from agent.core.ports import LogHeld, TreeReading
 from agent.core.text import strip_controls
 from agent.runtime.board import LogSeen
 from agent.runtime.health import Health
@@ -69,6 +70,40 @@ def logs(samples: Iterable[Sample], unreadable: Mapping[str, str]) -> dict[str, 
             {"path": strip_controls(path), "reason": why, "remedy": REMEDY if why == FORBIDDEN else None}
             for path, why in sorted(unreadable.items())
         ],
+    }
+
+
+def processes(
+    trees: Iterable[TreeReading], logs: Mapping[str, LogSeen], unreadable: Mapping[str, str]
+) -> list[dict[str, Json]]:
+    """What runs that trains or might: why it is a job or none, and of each of its logs whether and why it is read.
+
+    {"pid", "name", "job", "because", "processes", "logs": [{"what", "path", "read", "reason"}]}, jobs first.
+    """
+    ordered = sorted(trees, key=lambda tree: not tree.taken)
+    return [
+        {
+            "pid": tree.pid,
+            "name": strip_controls(tree.name),
+            "job": tree.taken,
+            "because": strip_controls(tree.because),
+            "processes": max(1, len(tree.pids)),
+            "logs": [_held(log, logs, unreadable) for log in tree.logs],
+        }
+        for tree in ordered
+    ]
+
+
+def _held(log: LogHeld, logs: Mapping[str, LogSeen], unreadable: Mapping[str, str]) -> dict[str, Json]:
+    reason = log.trouble
+    if reason is None and log.path is not None and (why := unreadable.get(log.path)) is not None:
+        reason = f"{why}: {REMEDY}" if why == FORBIDDEN else why
+    read = reason is None and log.path in logs
+    return {
+        "what": strip_controls(log.what),
+        "path": None if log.path is None else strip_controls(log.path),
+        "read": read,
+        "reason": None if reason is None else strip_controls(reason),
     }
 
 

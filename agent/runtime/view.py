@@ -77,8 +77,8 @@ class AgentView:
     def status(self) -> dict[str, Json]:
         """What `status --json` prints: the stored part (`Records.status`), and what only a running agent knows.
 
-        Besides: "gpus", "driver", "disks", "sources", "logs", "store": {"trouble", "since"}, "version", "started_at",
-        "uptime_seconds".
+        Besides: "gpus", "driver", "disks", "sources", "logs", "processes", "store": {"trouble", "since"}, "version",
+        "started_at", "uptime_seconds".
         Times are RFC 3339, ages and intervals in seconds, shares in percent.
         """
         now, trouble, seen = self._clock.now(), self._board.store_trouble(), self._board.gpus.latest()
@@ -93,6 +93,7 @@ class AgentView:
             "disks": status.disks(self._board.samples_of("disk")),
             "sources": status.sources(self._board.healths(), now),
             "logs": status.logs(self._board.samples_of("logs"), self._board.unreadable()),
+            "processes": status.processes(self._board.trees(), self._board.logs(), self._board.unreadable()),
             "store": {
                 "trouble": None if trouble is None else trouble.text,
                 "since": None if trouble is None else rfc3339(trouble.since),

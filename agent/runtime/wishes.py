@@ -23,9 +23,13 @@ class Wishes:
     """Processes whose end is wanted."""
     leaders: frozenset[ProcessKey] = frozenset()
     """Those of them that lead running jobs."""
+    suspects: frozenset[int] = frozenset()
+    """Pids of jobs that make no step: are they stuck in the kernel?"""
 
 
-def wishes_for(running: Iterable[Job], own_namespace: int | None) -> Wishes:
+def wishes_for(
+    running: Iterable[Job], own_namespace: int | None, suspects: frozenset[int] = frozenset()
+) -> Wishes:
     """Gather them. The end of a process that cannot be seen, in another PID namespace, is only reported."""
     jobs = tuple(running)
     visible = [job for job in jobs if job.process and job.process.pid_namespace in (None, own_namespace)]
@@ -38,6 +42,7 @@ def wishes_for(running: Iterable[Job], own_namespace: int | None) -> Wishes:
             for job in visible
             if job.process is not None and job.exit is None
         ),
+        suspects=suspects,
     )
 
 

@@ -115,7 +115,7 @@ def parse(table: bytes) -> tuple[Mount, ...]:
     """Read the text of `/proc/self/mounts`. A later mount on the same place hides the earlier one."""
     mounts: dict[str, Mount] = {}
     for line in table.splitlines():
-        words = [_decoded(word) for word in line.split(b" ")]
+        words = [decoded(word) for word in line.split(b" ")]
         if len(words) > 2:  # noqa: PLR2004 - device, place, type, then options
             mounts[words[1]] = Mount(*words[:3])
     return tuple(mounts.values())
@@ -204,6 +204,6 @@ def _local(path: Path, step: str, mounts: Collection[Mount]) -> Mount:
     return mount
 
 
-def _decoded(word: bytes) -> str:
+def decoded(word: bytes) -> str:
     """Undo the kernel's octal escapes for blanks, line ends, `#` and backslashes."""
     return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), word))

@@ -5,8 +5,10 @@ A process is named by boot id, pid and start ticks, since a pid alone is soon gi
 
 import fcntl
 import os
+import re
 import select
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from agent.core import procstat
@@ -19,12 +21,20 @@ _GET_INFO = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11
 _INFO_EXIT = 1 << 3
 """PIDFD_INFO_EXIT, kernel 6.15: the exit status is asked for; in the answer, that it is there."""
 _CORE_DUMPED = 0x80
+_MEMORY = 128 * 1024
+"""Bytes kept of arguments and environment, which may be megabytes."""
+_IDS = re.compile(rb"^(?:Uid:\t(\d+)|NSpid:\t\d+\t(?:.*\t)?(\d+)$)", re.MULTILINE)
 _CAP_SYS_PTRACE = 19
 
 
 def boot_id() -> str:
     """Name this boot of the kernel. Raises OSError where there is no Linux `/proc`."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def is_there() -> bool:
+    """Whether there is a Linux `/proc`."""
+    return Path("/proc/self/stat").exists()
 
 
 def pid_namespace(pid: int | str = "self") -> int | None:
@@ -40,12 +50,43 @@ def uptime() -> float:
     return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
 
 
+def pids() -> list[int]:
+    """Every process that may be seen. Raises OSError where there is no `/proc`."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - thousands of names
+
+
 def stat(pid: int) -> ProcStat | None:
     """Read `/proc/PID/stat`; None if there is no such process, or none that may be seen."""
     try:
-        return procstat.parse(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
+        return procstat.parse(_read(pid, "stat").decode("utf-8", "replace"))
     except (FileNotFoundError, ProcessLookupError, PermissionError):  # refused where /proc hides others (hidepid=1)
         return None
+
+
+def arguments(pid: int) -> tuple[str, ...]:
+    """The command line, which may stand in the process's own memory: see `environ`. Raises OSError."""
+    text = os.fsdecode(_read(pid, "cmdline", _MEMORY))
+    return tuple(text.rstrip("\0").split("\0")) if text else ()
+
+
+def environ(pid: int) -> Mapping[str, str]:
+    """The environment with which a process was started. Raises OSError.
+
+    It is read from the process's own memory. Who reads it waits for whoever holds the lock on that memory, which in a
+    process that is blocked in the kernel may be for ever: ask `stat` for its state first.
+    """
+    pairs = (item.partition("=") for item in os.fsdecode(_read(pid, "environ", _MEMORY)).split("\0"))
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def credentials(pid: int) -> tuple[int | None, int | None]:
+    """The real user id of a process, and its pid in a namespace of its own, if it has one; None where hidden."""
+    try:
+        found = _IDS.findall(_read(pid, "status"))
+    except OSError:
+        return None, None
+    uid, inner = (next((int(pair[place]) for pair in found if pair[place]), None) for place in (0, 1))
+    return uid, inner
 
 
 def exists(pid: int) -> bool:
@@ -142,6 +183,15 @@ def tells_exit_status() -> bool:
     status = reaped_status(handle)
     os.close(handle)
     return status == 7 << 8
+
+
+def _read(pid: int, name: str, size: int = 4096) -> bytes:
+    """Read the beginning of a file in `/proc/PID`. Without a path object, which costs more than the reading itself."""
+    descriptor = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def _may_trace(pid: int) -> bool:

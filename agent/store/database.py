@@ -49,13 +49,15 @@ class Database:
 
     @classmethod
     def open(
-        cls, path: Path, *, create: bool = False, readonly: bool = False, reserve: Reserve | None = None
-    ) -> Self:
+        cls, path: Path, *, create: bool = False, readonly: bool = False, reserve: Reserve | None = None,
+        durable: bool = True,
+    ) -> Self:  # fmt: skip
         """Connect to the database at `path`.
 
         With `create` a missing file is made (mode 0600) and an older schema brought up to date; only the holder of
-        the state directory's lock may ask for that. `reserve` is given up when a write finds the disk full. Raises
-        StoreError, of which NewerSchema, OlderSchema, ForeignFile, Damaged and StoreFull are the special cases.
+        the state directory's lock may ask for that. `reserve` is given up when a write finds the disk full. Without
+        `durable` a commit outlives this process but no power cut, which is enough for a store that is thrown away.
+        Raises StoreError, of which NewerSchema, OlderSchema, ForeignFile, Damaged and StoreFull are the special cases.
         """
         schema.require_sqlite()
         if create:
@@ -66,6 +68,8 @@ class Database:
             if reserve is None or not reserve.release():
                 raise
             conn = _connect(path, create=create, readonly=readonly)
+        if not durable:
+            conn.execute("PRAGMA synchronous = OFF")
         return cls(conn, path, reserve)
 
     def write(self, body: Body[T]) -> T:

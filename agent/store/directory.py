@@ -99,9 +99,9 @@ class StateDirectory:
             warnings.append(f"{self.path} has no room for the reserve that keeps the agent going on a full disk")
         return Opened(self.database, aside, unclean or aside is not None, tuple(warnings), check_later)
 
-    def connect(self) -> Database:
-        """Open one more connection, for the calling thread."""
-        return Database.open(self.database, reserve=self.reserve)
+    def connect(self, *, durable: bool = True) -> Database:
+        """Open one more connection, for the calling thread; `durable` as in `Database.open`."""
+        return Database.open(self.database, reserve=self.reserve, durable=durable)
 
     def close(self, *, clean: bool = True) -> None:
         """Note how this process ends and let the lock go. All connections must be closed before."""

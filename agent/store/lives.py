@@ -12,8 +12,12 @@ def note(conn: sqlite3.Connection, began: int, now: int) -> None:
 
 
 def between(conn: sqlite3.Connection, since: int, until: int) -> list[tuple[int, int]]:
-    """The lives of the period, each with its beginning and its last sign, in order; neither is cut to the period."""
-    found = conn.execute("SELECT began, seen FROM alive WHERE began < ? AND seen >= ? ORDER BY began", (until, since))
+    """The lives of the period and the last one before it, in order: beginning and last sign, not cut to the period."""
+    found = conn.execute(
+        "SELECT began, seen FROM alive WHERE began < ? AND seen >= ? UNION ALL SELECT * FROM "
+        "(SELECT began, seen FROM alive WHERE seen < ? ORDER BY began DESC LIMIT 1) ORDER BY began",
+        (until, since, since),
+    )
     return [(began, seen) for began, seen in found]
 
 

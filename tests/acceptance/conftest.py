@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.channels.conftest import _closed_clients  # noqa: F401 - a fixture
 from tests.support.clock import ManualClock
 from tests.support.timeline import Node
 

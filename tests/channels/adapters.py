@@ -10,8 +10,9 @@ from html import unescape
 
 from agent.channels.webhook import MOST_BYTES
 from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
+from tests.channels.schemas import pagerduty as pagerduty_schema
 from tests.channels.schemas.base import faults
-from tests.support import discord, slack, smtp
+from tests.support import discord, pagerduty, slack, slack_workspace, smtp
 from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
@@ -53,6 +54,10 @@ class Adapter:
     def stand_in(self) -> StandIn:
         """The vendor, who accepts."""
         return self.serve() if self.serve is not None else StandIn(self.accepted)
+
+    @property
+    def type(self) -> str:
+        return self.table("http://127.0.0.1:9")["type"]
 
     @property
     def http(self) -> bool:
@@ -159,6 +164,16 @@ ADAPTERS: Mapping[str, Adapter] = {
         accepted=Answer(200, body=b"ok"),
         probe=Answer(400, body=b"no_text"),
     ),
+    "slack bot": Adapter(
+        table=lambda url: {
+            "type": "slack", "token": slack_workspace.TOKEN, "channel": slack_workspace.CHANNEL, "base_url": url,
+        },
+        check=slack_workspace.post_problems,
+        text=_slack_text,
+        secrets=(slack_workspace.TOKEN,),
+        accepted=Answer(200, body=b'{"ok": true, "channel": "C0123456789", "ts": "1700000000.000001"}'),
+        probe=Answer(200, body=b'{"ok": true, "team": "Vision", "user": "gpuwarden"}'),
+    ),
     "discord": Adapter(
         table=lambda url: {"type": "discord", "url": url + discord.PATH},
         check=discord.problems,
@@ -212,6 +227,13 @@ ADAPTERS: Mapping[str, Adapter] = {
         text=lambda body: _unlike(_texts(body)),
         secrets=(WECOM_KEY,),
         accepted=Answer(200, body=b'{"errcode": 0, "errmsg": "ok"}'),
+    ),
+    "pagerduty": Adapter(
+        table=lambda url: {"type": "pagerduty", "routing_key": pagerduty.ROUTING_KEY, "base_url": url},
+        check=partial(faults, pagerduty_schema.Event, most=pagerduty_schema.BODY_LIMIT),
+        text=_texts,
+        secrets=(pagerduty.ROUTING_KEY,),
+        accepted=Answer(202, body=b'{"status": "success", "message": "Event processed", "dedup_key": "f"}'),
     ),
     "apprise": Adapter(
         table=lambda url: {"type": "apprise", "url": f"json://{url.partition('://')[2]}{SECRET_PATH}"},

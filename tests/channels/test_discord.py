@@ -5,6 +5,7 @@ import pytest
 
 from agent.core.model import Link, NotificationKind, Severity, Status
 from agent.core.ports import SendError, SendErrorKind
+from agent.core.references import References
 from tests.channels.samples import FAILED, RESOLVED, channel, message
 from tests.support.discord import PATH, DiscordStandIn
 from tests.support.standin import Answer
@@ -136,3 +137,65 @@ def test_a_pause_is_as_long_as_the_longer_of_header_and_body(headers, body, wait
     error = refused(Answer(429, headers, body))
 
     assert (error.kind, error.retry_after) == (SendErrorKind.LIMITED, wait)
+
+
+def first_told():
+    return message(replace(RESOLVED, status=Status.FIRING, ends_at=None))
+
+
+def over(receipt, **changes):
+    return message(RESOLVED, NotificationKind.RESOLVED, references=References(ref=receipt.ref), **changes)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_what_is_over_is_shown_in_the_message_that_told_it(plain):
+    with DiscordStandIn() as discord:
+        made = channel({"type": "discord", "url": f"{discord.webhook}?thread_id=77"})
+        receipt = made.send(first_told(), "key")
+        again = made.send(over(receipt, plain=plain), "key-2")
+        _, edit = discord.received
+        (shown,) = discord.shown.values()
+    assert (edit.method, edit.path) == ("PATCH", f"{PATH}/messages/{receipt.ref}?thread_id=77")
+    assert again.ref == receipt.ref
+    assert shown["allowed_mentions"] == {"parse": []}
+    assert "✅ Resolved" in (shown["content"] if plain else shown["embeds"][0]["title"])
+    assert bool(shown["embeds"]) is not plain
+
+
+def test_what_was_deleted_is_posted_anew():
+    with DiscordStandIn() as discord:
+        made = channel({"type": "discord", "url": discord.webhook})
+        receipt = made.send(first_told(), "key")
+        discord.shown.clear()
+        made.send(over(receipt), "key-2")
+        assert [request.method for request in discord.received] == ["POST", "PATCH", "POST"]
+        assert len(discord.shown) == 1
+
+
+def test_a_severity_that_rises_is_posted_so_that_phones_ring():
+    with DiscordStandIn() as discord:
+        made = channel({"type": "discord", "url": discord.webhook})
+        receipt = made.send(first_told(), "key")
+        rose = message(
+            replace(FAILED, status=Status.FIRING), NotificationKind.ESCALATED, references=References(ref=receipt.ref)
+        )
+        made.send(rose, "key-2")
+        assert [request.method for request in discord.received] == ["POST", "POST"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "wait"),
+    [
+        (Answer(400, body=b'{"code": 220003}'), SendErrorKind.MISCONFIGURED, None),
+        (Answer(403, body=b'{"code": 50013}'), SendErrorKind.MISCONFIGURED, None),
+        (Answer(429, {"Retry-After": "1"}, b"<html>slow down</html>"), SendErrorKind.LIMITED, 60.0),
+    ],
+)
+def test_what_discord_says_beyond_the_status(answer, kind, wait):
+    error = refused(answer)
+    assert (error.kind, error.retry_after) == (kind, wait)
+
+
+def test_the_silent_test_names_the_webhook():
+    with DiscordStandIn() as discord:
+        assert channel({"type": "discord", "url": discord.webhook}).probe() == "webhook gpuwarden"

@@ -32,7 +32,9 @@ from tests.support.clock import START
 from tests.support.standin import Answer, Manner, StandIn, bodies, refused_url
 
 ROOT = Path(__file__).parents[2]
-TYPES = sorted(module.name for module in pkgutil.iter_modules(agent.channels.__path__) if not module.ispkg)
+MODULES = {module.name for module in pkgutil.iter_modules(agent.channels.__path__) if not module.ispkg}
+TYPES = sorted(ADAPTERS)
+"""Every channel, one that has two ways twice."""
 OVER_HTTP = [name for name in TYPES if ADAPTERS[name].http]
 KEY = "0123456789abcdef-ops"
 
@@ -55,6 +57,10 @@ every_type = pytest.mark.parametrize(
 )
 every_http_type = pytest.mark.parametrize("name", OVER_HTTP)
 every_status = pytest.mark.parametrize("status", STATUSES)
+
+
+def module_of(name):
+    return importlib.import_module(f"agent.channels.{ADAPTERS[name].type}")
 
 
 def built(name, url="http://127.0.0.1:9", *, written=None, **changes):
@@ -103,11 +109,15 @@ def assert_silent(name, text):
         assert secret not in text
 
 
+def test_every_channel_is_looked_at():
+    assert {adapter.type for adapter in ADAPTERS.values()} == MODULES
+
+
 @every_type
 def test_a_channel_is_a_module_with_config_and_channel(name):
-    module = importlib.import_module(f"agent.channels.{name}")
+    module = module_of(name)
     assert issubclass(module.Config, CommonConfig)
-    assert module.Config.model_fields["type"].annotation.__args__ == (name,)
+    assert module.Config.model_fields["type"].annotation.__args__ == (ADAPTERS[name].type,)
     assert {"send", "preview", "close"} <= set(dir(module.Channel))
     built(name).close()
 
@@ -222,7 +232,7 @@ def test_a_message_of_nothing_but_a_title_can_be_sent(name):
 
 def tells_digests(name):
     """A channel that holds one object for each alert is never given a digest."""
-    return not importlib.import_module(f"agent.channels.{name}").Config.STATEFUL
+    return not module_of(name).Config.STATEFUL
 
 
 @every_type
@@ -260,7 +270,7 @@ def test_the_same_message_and_key_make_the_same_request(name):
 @every_http_type
 def test_the_same_key_twice_is_the_same_id(name):
     """Where the vendor takes an id, a repeat carries the same one; where it does not, the text says it may repeat."""
-    module = importlib.import_module(f"agent.channels.{name}")
+    module = module_of(name)
     with ADAPTERS[name].stand_in() as receiver:
         made = built(name, receiver.url)
         for uncertain in (False, True):
@@ -299,7 +309,7 @@ def test_no_secret_is_in_an_error_of_the_network(name):
 
 @every_type
 def test_no_secret_is_in_settings_or_preview(name):
-    module = importlib.import_module(f"agent.channels.{name}")
+    module = module_of(name)
     config = module.Config.model_validate(ADAPTERS[name].table("http://127.0.0.1:9"))
     made = built(name)
     preview = made.preview(message(), KEY)
@@ -324,7 +334,7 @@ def test_a_base_url_replaces_the_vendors_host(name):
 
 @every_http_type
 def test_an_unknown_key_is_refused(name):
-    module = importlib.import_module(f"agent.channels.{name}")
+    module = module_of(name)
     with pytest.raises(ValueError, match="colour"):
         module.Config.model_validate({**ADAPTERS[name].table("https://x.example"), "colour": "red"})
 
@@ -359,16 +369,17 @@ def test_a_silent_test_that_fails_says_why(name, status):
 @every_type
 def test_a_late_message_says_when_it_happened(name):
     text = ADAPTERS[name].text(sent(name, message(now=START + 3_600_000)))
-    if not importlib.import_module(f"agent.channels.{name}").Config.PROGRAM:
+    if not module_of(name).Config.PROGRAM:
         assert "told late" in text
     assert re.search(r"14:13", text)
 
 
 @every_type
 def test_the_channel_has_a_guide(name):
-    assert f'type = "{name}"' in (ROOT / "docs" / "channels" / f"{name}.md").read_text()
+    kind = ADAPTERS[name].type
+    assert f'type = "{kind}"' in (ROOT / "docs" / "channels" / f"{kind}.md").read_text()
 
 
 @every_type
 def test_the_example_configuration_names_the_channel(name):
-    assert f'type = "{name}"' in (ROOT / "config.example.toml").read_text()
+    assert f'type = "{ADAPTERS[name].type}"' in (ROOT / "config.example.toml").read_text()

@@ -94,6 +94,12 @@ def full(agent, store, now, monkeypatch):
         "store": {"trouble": "the disk is full", "since": rfc3339(now)},
         "logs": {"followed": 2, "unread_bytes": 2048,
                  "unreadable": [{"path": "/x", "reason": "Permission denied", "remedy": "let it be read"}]},
+        "processes": [
+            {"pid": 7, "name": "sft.py", "job": True, "because": "started by torchrun", "processes": 9, "logs": [
+                {"what": "its output", "path": "/data/a.log", "read": True, "reason": None},
+                {"what": "its errors", "path": None, "read": False, "reason": "goes to a terminal: write a file"}]},
+            {"pid": 8, "name": "kernel", "job": False, "because": "is a notebook", "processes": 1, "logs": []},
+        ],
     }  # fmt: skip
 
 
@@ -113,5 +119,22 @@ def test_every_section_in_words(full, now, capsys):
         f"{rfc3339(now)[:19].replace('T', ' ')}  ada     s1",
         "Logs: 2 followed, 2.0 KiB not yet read",
         "  cannot read /x (Permission denied): let it be read",
+        "  not read: its errors goes to a terminal: write a file",
     ):
         assert line in lines
+    assert "notebook" not in text
+
+
+def test_why_in_words(full, capsys):
+    overview.display(full, Showing("n1").zone, why=True)
+    assert capsys.readouterr().out.partition("Programs\n")[2].splitlines() == [
+        "  sft.py (pid 7) is a job: started by torchrun",
+        "    /data/a.log, its output: is read",
+        "    not read: its errors goes to a terminal: write a file",
+        "  kernel (pid 8) is no job: is a notebook",
+    ]
+
+
+def test_why_without_programs(full, capsys):
+    overview.display(full | {"processes": []}, Showing("n1").zone, why=True)
+    assert capsys.readouterr().out.endswith("\nPrograms: none that look like training\n")

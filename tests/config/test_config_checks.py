@@ -79,6 +79,14 @@ def test_too_few_channels(place, text, level, words):
     assert any(words in item for item in told(place, text, level))
 
 
+def test_reports_that_nobody_receives(place):
+    (nobody,) = told(place, TWO + "[reports.daily]\nenabled = true")
+    assert nobody.startswith("reports.daily: nobody receives it: name channels here, or list daily_summary")
+    assert told(place, TWO + "[reports.daily]\nenabled = true\nchannels = ['ops']") == []
+    (unknown,) = told(place, TWO + "[reports.weekly]\nchannels = ['pager']", Level.ERROR)
+    assert unknown == 'reports.weekly.channels: "pager" is no enabled channel, expected one of ops, hook'
+
+
 def test_a_state_directory_beside_the_data(place, tmp_path):
     (tmp_path / "runs").mkdir()
     (text,) = told(place, TWO + f"[sources.logs]\npaths = ['{tmp_path}/runs/**/*.log', '/does/not/exist/*.log']")

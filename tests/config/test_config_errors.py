@@ -42,14 +42,22 @@ def problems(place, text, **environ):
         ),
         ("[channels.a]\nurl = 'x'", "1: channels.a.type: missing; expected one of console, slack, webhook"),
         ("[channels]\na = 3", "2: channels.a: found a number, expected a table"),
-        ("[channels.a]\ntype = 'slack'", "1: channels.a.url: missing, expected a value"),
+        ("[channels.a]\ntype = 'webhook'", "1: channels.a.url: missing, expected a value"),
+        (
+            "[channels.a]\ntype = 'slack'",
+            "1: channels.a: found neither, both or half of them, expected url, or token and channel",
+        ),
         (
             "[channels.a]\ntype = 'console'\nalerts = ['gpu_om']",
             '3: channels.a.alerts[0]: found "gpu_om", did you mean "gpu_oom"?',
         ),
         (
             "[[jobs.job]]\nname = 'a'\nlog = '/x/*.log'\n[[jobs.job]]\nname = 'b'",
-            "4: jobs.job[1].log: missing, expected a value",
+            "4: jobs.job[1]: found none of log, pid_file and command, expected one by which the job is known",
+        ),
+        (
+            "[[jobs.job]]\nname = 'a'\ncommand = 'a)'",
+            '3: jobs.job[0].command: found "a)", expected a regular expression: unbalanced parenthesis at position 1',
         ),
         (
             "[[jobs.job]]\nname = 'a'\nlog = 'here.log'",

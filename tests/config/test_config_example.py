@@ -16,6 +16,8 @@ SECRETS = {
     "discord-url": "https://discord.com/api/webhooks/1/x",
     "mail-password": "s3cret-of-the-mail",
     "webhook-secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "slack-token": "xoxb-1",
+    "pagerduty-key": "0123456789abcdef0123456789abcdef",
     "teams-url": "https://default1.environment.api.powerplatform.com:443/workflows/1/invoke?sig=x",
     "telegram-token": "123456789:x",
     "ntfy-url": "https://ntfy.sh/my-topic",

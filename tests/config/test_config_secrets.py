@@ -128,7 +128,7 @@ HUSH = "hush-7f3a9c-do-not-tell"
     [
         slack(f"'http://example.com/{HUSH}'"),
         slack(f"['{HUSH}']"),
-        slack("'https://example.com/x'", f"tokn = '{HUSH}'"),
+        slack("'https://example.com/x'", f"hidden = '{HUSH}'"),
         slack("'https://example.com/x'", f"min_severity = {{ a = '{HUSH}' }}"),
         f"[channels.ops]\ntype = 'webhook'\nurl = 'https://example.com/'\nsecret = '{HUSH}'",
         f"[channels.ops]\ntype = 'webhook'\nurl = 'https://example.com/'\nheaders = '{HUSH}'",

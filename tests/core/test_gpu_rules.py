@@ -257,6 +257,22 @@ def test_an_idle_gpu_matters_only_in_a_job():
     assert observed(WELL, in_job=True)["gpu_idle_in_job"].observed is None
 
 
+def test_a_gpu_that_does_less_than_its_peers_is_told_to_who_wants_to_know():
+    lazy = replace(WELL, utilization=0.1)
+    rule = replace(gpu_rules.RULES["gpu_imbalance"], enabled=True)
+
+    def seen(reading, peers):
+        (found,) = gpu_rules.look(reading, GpuHistory(), NOW, "n1", rules={"gpu_imbalance": rule}, peers=peers)
+        return found
+
+    assert observed(lazy, peers=0.9)["gpu_imbalance"].observed is None
+    assert seen(lazy, 0.9).observed is Severity.WARNING
+    assert "is 10% busy, and the GPUs of its job are 90% busy" in seen(lazy, 0.9).condition.message
+    assert seen(lazy, None).observed is None
+    assert seen(lazy, 0.05).observed is MISSING
+    assert seen(replace(WELL, utilization=0.5), 0.9).observed is None
+
+
 def test_the_user_sets_numbers_severity_and_whether_a_rule_judges_at_all():
     own = {
         "retired_pages": replace(gpu_rules.RULES["retired_pages"], threshold=1, severity=CRITICAL),

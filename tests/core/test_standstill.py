@@ -9,7 +9,8 @@ from agent.core.gpu_pace import GpuPace, Pattern, follow
 from agent.core.pace import Pace
 from agent.core.pace import follow as steps
 from agent.core.ports import LogReading
-from agent.core.standstill import Standstill, Stuck, advice, hang_at, sentences, shortest
+from agent.core.sightings import Stuck
+from agent.core.standstill import Standstill, advice, hang_at, sentences, shortest
 
 START = 1_790_000_000_000
 TRAINS = (0.97, 600.0)

@@ -9,11 +9,12 @@ import pytest
 from agent.core.model import Sample
 from agent.core.payload import rfc3339
 from agent.core.policy.model import Recipient
-from agent.core.ports import Reading
+from agent.core.ports import LogHeld, LogReading, Reading, TreeReading
 from agent.core.record import HistoryQuery
 from agent.runtime.board import Board
 from agent.runtime.health import Health
 from agent.runtime.records import Showing
+from agent.runtime.status import REMEDY
 from agent.runtime.view import AgentView
 from agent.store.database import Database
 from tests.support.clock import START, ManualClock
@@ -21,7 +22,7 @@ from tests.support.stored import disk_alert, given_up, told
 
 SECTIONS = {
     "running", "node", "version", "started_at", "uptime_seconds", "jobs", "alerts", "channels", "silences", "disks",
-    "sources", "logs", "store",
+    "sources", "logs", "processes", "store",
 }  # fmt: skip
 
 
@@ -182,3 +183,24 @@ def test_metrics_are_rendered_by_whoever_has_them(view):
     assert view.metrics(openmetrics=False) == (b"", "text/plain")
     view.page = lambda *, openmetrics: (b"page", str(openmetrics))
     assert view.metrics(openmetrics=True) == (b"page", "True")
+
+
+def test_status_tells_of_programs_and_of_what_they_write_jobs_first(view, board, clock):
+    logs = tuple(LogHeld(f"the output of {path}", path) for path in ("/a", "/b", "/c", "/d"))
+    none = TreeReading(7, "\x1b[1mkernel", False, "is a notebook")
+    logs = (*logs, LogHeld("its errors", trouble="is lost"))
+    job = TreeReading(8, "t.py", True, "started by torchrun", None, (8, 9, 10), logs)
+    board.publish("processes", Reading(trees=(none, job)), clock.now())
+    unreadable = {"/b": "Permission denied", "/c": "is a directory"}
+    read = LogReading("/a", "1:2:3", 5, 5, None, None)
+    board.publish("logs", Reading(logs=(read,), unreadable=unreadable), clock.now())
+    shown, aside = view.status()["processes"]
+    assert aside == {"pid": 7, "name": "kernel", "job": False, "because": "is a notebook", "processes": 1, "logs": []}
+    assert (shown["job"], shown["processes"], shown["logs"][0]["what"]) == (True, 3, "the output of /a")
+    assert [(log["path"], log["read"], log["reason"]) for log in shown["logs"]] == [
+        ("/a", True, None),
+        ("/b", False, f"Permission denied: {REMEDY}"),
+        ("/c", False, "is a directory"),
+        ("/d", False, None),
+        (None, False, "is lost"),
+    ]  # fmt: skip

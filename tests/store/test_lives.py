@@ -21,8 +21,14 @@ def test_a_life_goes_on_until_its_last_sign(conn):
 def test_lives_that_only_touch_a_period_belong_to_it(conn):
     lives.note(conn, NOW, NOW + HOUR)
     assert lives.between(conn, NOW + HOUR, NOW + 2 * HOUR) == [(NOW, NOW + HOUR)]
-    assert lives.between(conn, NOW + HOUR + 1, NOW + 2 * HOUR) == []
     assert lives.between(conn, NOW - HOUR, NOW) == []
+
+
+def test_the_last_life_before_a_period_is_told_too(conn):
+    for began in (NOW, NOW + HOUR, NOW + 3 * HOUR):
+        lives.note(conn, began, began + MINUTE)
+    assert lives.between(conn, NOW + 2 * HOUR, NOW + 3 * HOUR) == [(NOW + HOUR, NOW + HOUR + MINUTE)]
+    assert [began for began, _ in lives.between(conn, NOW + 2 * HOUR, NOW + 4 * HOUR)] == [NOW + HOUR, NOW + 3 * HOUR]
 
 
 def test_a_clock_that_was_set_back_makes_no_life_end_before_it_began(conn):

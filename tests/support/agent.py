@@ -48,6 +48,8 @@ class Agent:
 
     def write(self, config: str) -> None:
         head = f'[agent]\nnode = "node-1"\nstate_dir = "{self.state}"\nlog_level = "debug"\n'
+        if "[sources.processes]" not in config:  # whatever else trains on this machine is no part of the test
+            config += "\n[sources.processes]\nenabled = false\n"
         self.config.write_text(f'{head}[server]\nlisten = "127.0.0.1:{self.port}"\n{config}')
         self.config.chmod(0o600)
 

@@ -13,20 +13,37 @@ EMBED_KEYS = {"title", "description", "color", "fields", "footer", "timestamp", 
 
 
 class DiscordStandIn(StandIn):
-    """Answers with the saved message at `PATH`, and otherwise 400 code 50035 or 404 code 10015."""
+    """Answers with the saved message at `PATH`, and otherwise 400 code 50035 or 404 code 10015; it can be edited."""
 
     def __init__(self, *answers: Answer) -> None:
+        self.shown: dict[str, dict] = {}
         super().__init__(*(answers or (Answer(200, body=SAVED),)), judge=self._refuse)
         self.webhook = self.url + PATH
 
     def _refuse(self, request: Received) -> Answer | None:
         address = urlsplit(request.path)
+        if request.method == "PATCH":
+            return self._edit(address.path.removeprefix(f"{PATH}/messages/"), request.body)
         if address.path != PATH:
             return Answer(404, body=b'{"message": "Unknown Webhook", "code": 10015}')
+        if request.method == "GET":
+            return Answer(200, body=WEBHOOK)
         if parse_qs(address.query).get("wait") != ["true"]:
             return Answer(204)
         bad = problems(request.body)
-        return Answer(400, body=json.dumps({"code": 50035, "message": bad[0]}).encode()) if bad else None
+        if bad:
+            return Answer(400, body=json.dumps({"code": 50035, "message": bad[0]}).encode())
+        self.shown[json.loads(SAVED)["id"]] = json.loads(request.body)
+        return None
+
+    def _edit(self, message_id: str, body: bytes) -> Answer:
+        if message_id not in self.shown:
+            return Answer(404, body=b'{"message": "Unknown Message", "code": 10008}')
+        edited = json.loads(body)
+        if "flags" in edited or problems(body):
+            return Answer(400, body=b'{"code": 50035, "message": "Invalid Form Body"}')
+        self.shown[message_id] |= edited
+        return Answer(200, body=json.dumps({"id": message_id}).encode())
 
 
 def units(text: str) -> int:

@@ -69,7 +69,7 @@ class Memory:
 class Node(Rehearsal):
     """One agent. `recipients` are its channels; `restart` is what follows a kill -9."""
 
-    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None):
+    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None, reporting=None):
         self.path = path
         self.clock = clock
         self.recipients = recipients or (Recipient("ops", "slack"),)
@@ -79,7 +79,8 @@ class Node(Rehearsal):
         self._told = 0
         self._makers = []
         outlets = [Outlet(item.name, item.type, self.channels[item.name], 15.0) for item in self.recipients]
-        super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets])
+        wanted = None if reporting is None else lambda: reporting
+        super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets], wanted)
 
     def restart(self):
         """Begin again on the same state directory, without the least goodbye."""
@@ -135,7 +136,7 @@ class Node(Rehearsal):
     def _feed(self, make):
         source = make(self.board, self.ring)
         step = SourceStep(
-            source, self._directory.connect, self.board, self.clock, on_events=self.ring, observe=lambda _: None
+            source, self._connect, self.board, self.clock, on_events=self.ring, observe=lambda _: None
         )
 
         def let_go():

@@ -12,6 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 
+from agent.channels.shared import mail_table
 from agent.core.clock import SECOND
 from agent.core.message import Message
 from agent.core.model import Link, Severity, Status
@@ -59,7 +60,8 @@ def plain_text(message: Message, shown: Sequence[Link]) -> str:
         message.headline,
         message.body,
         "\n".join(f"{label}: {value}" for label, value in message.facts),
-        "\n".join(f"  {line}" for line in message.evidence),
+        *("\n".join(table.lines()) for table in message.tables),
+        "" if message.tables else "\n".join(f"  {line}" for line in message.evidence),
         f"Advice: {message.advice}" if message.advice else "",
         "\n".join(f"{link.text}: {link.url}" for link in shown),
         f"-- \n{message.footer}",
@@ -86,7 +88,9 @@ def _blocks(message: Message, shown: Sequence[Link]) -> Iterator[str]:
     if message.facts:
         rows = "".join(_fact(label, value) for label, value in message.facts)
         yield f'<table role="presentation" cellpadding="0" cellspacing="0" border="0">{rows}</table>'
-    if message.evidence:
+    for table in message.tables:
+        yield mail_table.html(table)
+    if message.evidence and not message.tables:
         lines = "\n".join(map(escape, message.evidence))
         style = "margin:12px 0;padding:8px;background:#f4f4f5;color:#18181b;font-size:12px;line-height:16px"
         yield f'<pre style="{style};white-space:pre-wrap;word-break:break-word">{lines}</pre>'

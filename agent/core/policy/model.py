@@ -91,6 +91,8 @@ class Rules:
     quiet_hours: QuietHours = QuietHours()
     grouping: Grouping | None = None
     rate_limit: RateLimit | None = None
+    reports: Mapping[AlertType, frozenset[str]] = field(default_factory=dict)
+    """The channels that take each report, whatever severities and labels they take otherwise."""
 
     def of(self, alert_type: AlertType) -> TypeRule:
         """The rule of one type."""

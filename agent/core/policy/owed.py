@@ -49,7 +49,7 @@ def owed(
     if over(alert, stateful=stateful):
         return _on_resolve(alert, told, waiting, rules)
     if alert.status is Status.EVENT:
-        return _on_event(last) if alert.ends_at is None else None
+        return _on_event(alert, last) if alert.ends_at is None else None
     if waiting is not None:
         return _while_waiting(alert, waiting)
     if not told:
@@ -70,7 +70,9 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
     return ledger.last_accepted_at + every
 
 
-def _on_event(last: Delivery | None) -> Owed | None:
+def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
+    if last is None and alert.report is not None:
+        return Owed(NotificationKind.REPORT, "report")
     if last is None:
         return Owed(NotificationKind.FIRED, "first notification")
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None

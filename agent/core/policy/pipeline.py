@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agent.core.model import NotificationKind
 from agent.core.policy.coalesce import coalesce
 from agent.core.policy.cooldown import cooldown
 from agent.core.policy.grouping import grouping
@@ -17,9 +18,10 @@ STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown, quiet_hours,
 
 
 def judge(proposal: Proposal, context: Context, now: int) -> Verdict:
-    """Run the stages; the verdict carries the name of the stage that gave it."""
+    """Run the stages; the verdict carries the name of the stage that gave it. A report is never part of a digest."""
+    alone = (Action.PASS, Action.GATHER) if proposal.kind is NotificationKind.REPORT else (Action.PASS,)
     for stage in STAGES:
         verdict = stage(proposal, context, now)
-        if verdict.action is not Action.PASS:
+        if verdict.action not in alone:
             return replace(verdict, stage=stage.__name__)
     return PASS

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.core.clock import Instant
+from agent.core.log_names import COMPRESSED
 from agent.sources.doorbell import Doorbell
 from agent.sources.logs.globs import Walk, fixed_folder
-from agent.sources.logs.tailer import COMPRESSED
 from agent.sources.mounts import Reach
 
 RESCAN_EVERY = 10.0

@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.core.clock import Instant
 from agent.core.codec import encode
 from agent.core.facts import Event, LogFinding, TrainingSeen
+from agent.core.log_names import is_rotation_of
 from agent.core.model import Json
 from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.beginning import find_beginning
@@ -19,7 +20,7 @@ from agent.sources.logs.log import RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
 from agent.sources.logs.side_files import SideFiles
-from agent.sources.logs.tailer import Inode, Unreadable, is_rotation_of, look
+from agent.sources.logs.tailer import Inode, Unreadable, look
 from agent.sources.mounts import Reach
 
 AT_ONCE = 16 * 1024 * 1024

@@ -68,6 +68,7 @@ class Config(BaseModel):
 
     enabled: bool = True
     paths: tuple[str, ...] = ()
+    discover: bool = True
     start: Literal["end", "beginning"] = "end"
     max_line: Annotated[Size, Field(ge=1_024, le=64 * 1_024)] = 8_192
     signatures: tuple[OwnSignature, ...] = ()

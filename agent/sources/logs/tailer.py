@@ -6,21 +6,15 @@ are used again and a log may be rewritten in place. Only regular files are ever 
 
 import hashlib
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.core.log_names import COMPRESSED, is_rotation_of
 from agent.sources.logs.buffer import TAIL
 
 READ_AT_ONCE = 256 * 1024
 """Bytes read and scanned in one piece."""
-
-_DATE = r"[.-]\d{4}-?\d\d-?\d\d(?:[-.T_]?\d{2,6}|[-.T_]\d\d[-.:]\d\d(?:[-.:]\d\d)?)?"
-_ROTATED = re.compile(rf"\.\d{{1,3}}|{_DATE}|\.old|\.bak")
-_ROTATED_WITHIN = re.compile(_DATE)
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
-"""Endings of names that are never logs of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +62,6 @@ def look(path: str) -> os.stat_result | None:
 def digest(tail: bytes) -> str:
     """What a checkpoint keeps of the bytes before its offset."""
     return hashlib.sha256(tail).hexdigest()[:16]
-
-
-def is_rotation_of(name: str, base: str) -> bool:
-    """Whether a file's name is what rotation makes of another's: `a.log.1`, `a.log-20261122.gz`, `a-20261122.log`.
-
-    A number before the ending is no rotation: `run-1.log` and `run-2.log` are logs of their own.
-    """
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    if name.startswith(base):
-        return _ROTATED.fullmatch(name, len(base)) is not None
-    stem, dot, ending = base.rpartition(".")
-    ending = dot + ending
-    if not (stem and name.startswith(stem) and name.endswith(ending)):
-        return False
-    return _ROTATED_WITHIN.fullmatch(name, len(stem), len(name) - len(ending)) is not None
 
 
 class Tail:

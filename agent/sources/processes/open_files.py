@@ -13,12 +13,11 @@ STDOUT, STDERR = 1, 2
 FILES_AT_MOST = 4_096
 """Open files of one process that are looked at."""
 
-_PIPE = re.compile(r"pipe:\[(\d+)\]")
 _FIELD = re.compile(r"^(pos|flags|mnt_id):\s+(\d+)$", re.MULTILINE)
 _COMPUTES = re.compile(r"/dev/(?:nvidia-uvm|kfd|accel/accel\d+|accel\d+|davinci\d+|habanalabs/hl\d+|neuron\d+)")
-"""Devices that only who computes holds open; monitors and desktops open others of the same GPU."""
-_RENDERS = re.compile(r"/dev/(?:nvidia\d+|dri/renderD\d+)")
-"""Devices that who computes holds open, and who draws or watches, too."""
+"""Devices that only who computes holds open; monitors (through NVML) and desktops open others of the same GPU."""
+_RENDERS = re.compile(r"/dev/dri/renderD\d+")
+"""Devices of Intel GPUs that who computes holds open, and who draws, too."""
 _RAY_DRIVER = re.compile(r"/python-core-driver-([0-9a-f]{8})[0-9a-f]+_\d+\.log$")
 _RAY_WORKER = re.compile(r"/worker-[0-9a-f]+-([0-9a-f]{8})-\d+\.(?:out|err)$")
 """How Ray names its logs: after the job for which a worker works; a driver's own id begins with it."""
@@ -80,14 +79,8 @@ def info(pid: int, number: int) -> FileInfo | None:
     return FileInfo(int(fields["pos"]), int(fields["flags"], 8), int(fields.get("mnt_id", -1)))
 
 
-def pipe_of(target: str) -> int | None:
-    """The number of a pipe; None for anything else."""
-    found = _PIPE.fullmatch(target)
-    return int(found[1]) if found else None
-
-
 def holds_gpu(targets: Iterable[str], *, may_draw: bool) -> bool:
-    """Whether a GPU is held for computing. `may_draw`: the program may be one that draws, or watches others."""
+    """Whether a GPU is held for computing. `may_draw`: the program may be one that draws."""
     return any(_COMPUTES.match(target) or (not may_draw and _RENDERS.match(target)) for target in targets)
 
 

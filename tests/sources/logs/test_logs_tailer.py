@@ -8,7 +8,6 @@ import pytest
 
 from agent.core.facts import FindingKind
 from agent.sources.logs.log import GROWING_EVERY, LINGER_DELETED, OPEN_FOR
-from agent.sources.logs.tailer import is_rotation_of
 from tests.sources.logs.watching import append, oom
 
 
@@ -382,26 +381,3 @@ def test_an_old_traceback_is_told_once_the_process_was_silent(watch, log):
     log.write_text('Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n')
     watch.settle()
     assert [(fact.kind, fact.signature) for fact in watch.found] == [(FindingKind.CRASH, "python_traceback")]
-
-
-@pytest.mark.parametrize(
-    ("name", "base", "expected"),
-    [
-        ("a.log.1", "a.log", True),
-        ("a.log.12.gz", "a.log", True),
-        ("a.log-20261122", "a.log", True),
-        ("a.log-2026-11-22", "a.log", True),
-        ("a.log.2026-11-22_10-30-00", "a.log", True),
-        ("a.log-20261122-103000.xz", "a.log", True),
-        ("a-20261122.log", "a.log", True),
-        ("a.log.old", "a.log", True),
-        ("a-1.log", "a.log", False),
-        ("a_2.log", "a.log", False),
-        ("a.log", "a.log", False),
-        ("a.logger", "a.log", False),
-        ("b.log.1", "a.log", False),
-        ("run-20261122", "run", True),
-    ],
-)
-def test_names_of_rotations(name, base, expected):
-    assert is_rotation_of(name, base) is expected

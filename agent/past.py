@@ -1,0 +1,73 @@
+"""Reports of past periods, made on demand from what is stored: printed, written as HTML, or handed in to be sent."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+
+from agent import offline, reporting
+from agent.channels.shared import mail
+from agent.config.load import Loaded
+from agent.core import report_alert
+from agent.core.facts import Event, ReportMade
+from agent.core.message import Message, compose
+from agent.core.model import AlertType, Json, NotificationKind
+from agent.core.periods import covering, latest
+from agent.core.redact import Redactor
+from agent.runtime.reporter import make
+from agent.store import events
+from agent.store.database import Database
+
+
+class NotOver(ValueError):  # noqa: N818 - reads as what it is
+    """The period that is asked for has not ended yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A report that was made just now."""
+
+    report: Mapping[str, Json]
+    """As `core.report` builds it."""
+    message: Message
+    """As an e-mail channel would be given it."""
+    event: Event
+    """What hands it in, to be sent."""
+
+    @property
+    def html(self) -> str:
+        """The page that a mail would show."""
+        return mail.html(self.message, ())
+
+    @property
+    def text(self) -> str:
+        """What a mail would show without HTML."""
+        return mail.plain_text(self.message, ())
+
+
+def report(loaded: Loaded, kind: AlertType, day: date | None, now: int) -> Past:
+    """Make the report of the period that `day` lies in, or else of the latest one. Raises NotOver or StoreError."""
+    wanted = reporting.wanted(loaded, os.environ)
+    schedule = loaded.settings.reports.schedule(kind)
+    period = latest(schedule, now, wanted.zone) if day is None else covering(schedule, day, wanted.zone)
+    if period.ends_at > now:
+        raise NotOver(f"{period.key} is not over yet: its report can be made from its end on")
+    with Database.open(offline.database(loaded), readonly=True) as database:
+        made = database.read(lambda conn: make(conn, period, wanted, now))
+    event = report_alert.made(made, wanted.zone, now, asked=True)
+    return Past(made, _message(event, loaded, wanted.zone), event)
+
+
+def send(loaded: Loaded, past: Past) -> None:
+    """Hand the report in: the agent sends it to the channels that take such reports. Raises StoreError."""
+    with Database.open(offline.database(loaded)) as database:
+        database.write(lambda conn: events.append(conn, [past.event]))
+
+
+def _message(event: Event, loaded: Loaded, zone: tzinfo) -> Message:
+    agent, fact = loaded.settings.agent, event.fact
+    assert isinstance(fact, ReportMade)
+    return compose(
+        report_alert.alert_of(event, fact, agent.node), NotificationKind.REPORT, now=event.at, reason="report",
+        node=agent.node, redactor=Redactor(loaded.secrets), clock_zone=zone, include_paths=agent.include_paths,
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Whole stories at stand-ins of the providers: the real store, policy, notifier and channel, over restarts."""
+
+import pytest
+
+from agent.core.model import AlertType, Severity, Status
+from agent.core.policy.model import Recipient
+from tests.channels.samples import channel
+from tests.support.pagerduty import PagerDutyStandIn
+from tests.support.slack_workspace import SlackWorkspace
+from tests.support.standin import Answer
+from tests.support.timeline import Killed
+
+JOB = {"id": "job-1", "name": "bert-large", "model": "bert-large"}
+DISK = {"labels": {"mountpoint": "/data"}}
+
+
+class Mortal:
+    """A channel whose process dies right after the provider has accepted, as often as it is told to."""
+
+    def __init__(self, real):
+        self.real, self.deaths = real, 0
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def send(self, message, key):
+        receipt = self.real.send(message, key)
+        if self.deaths:
+            self.deaths -= 1
+            raise Killed
+        return receipt
+
+
+def killed(node, mortal):
+    """Die after the next acceptance, and come back."""
+    mortal.deaths = 1
+    with pytest.raises(Killed):
+        node.run()
+    node.restart()
+    node.run(60)
+
+
+def settings_of(made, name="ops"):
+    config = made._config
+    return Recipient(name, config.type, min_severity=config.min_severity, stateful=config.STATEFUL)
+
+
+def test_a_jobs_life_in_one_slack_thread(nodes, clock):
+    with SlackWorkspace() as slack:
+        made = channel(slack.table(), clock=clock)
+        node = nodes(settings_of(made), channels={"ops": made})
+        node.emit(AlertType.TIMEOUT_WARNING, job=JOB, title="Training stalled")
+        node.run(60)
+        node.restart()
+        node.emit(AlertType.TIMEOUT_WARNING, Status.RESOLVED, job=JOB, title="Training stalled")
+        node.run(60)
+        slack.answer_with(Answer(503), SlackWorkspace.ACCEPT)
+        node.emit(AlertType.JOB_FAILED, job={**JOB, "state": "failed"})
+        node.emit(AlertType.JOB_FAILED, job={**JOB, "id": "job-2"}, title="Another failed")
+        node.run(120)
+        assert slack.threads() == {
+            "❌ Training failed": ["✅ Resolved: Training stalled", "❌ Training failed"],
+            "❌ Another failed": [],
+        }
+
+
+def test_one_incident_opened_and_resolved_over_two_kills(nodes, clock):
+    with PagerDutyStandIn() as pagerduty:
+        mortal = Mortal(channel(pagerduty.table(), clock=clock))
+        node = nodes(settings_of(mortal), channels={"ops": mortal})
+        node.emit(AlertType.DISK_WARNING, severity=Severity.CRITICAL, **DISK)
+        killed(node, mortal)
+        node.emit(AlertType.DISK_WARNING, Status.RESOLVED, **DISK)
+        killed(node, mortal)
+        assert [state for _, state, _ in pagerduty.incidents] == ["resolved"]
+        assert len(pagerduty.received) == 4
+        assert node.deliveries()[-1].state == "delivered"
+
+
+def test_an_incident_about_a_job_is_resolved_when_the_job_completes(nodes, clock):
+    with PagerDutyStandIn() as pagerduty:
+        made = channel(pagerduty.table(), clock=clock)
+        node = nodes(settings_of(made), channels={"ops": made})
+        node.emit(AlertType.GPU_OOM, job=JOB)
+        node.run(60)
+        node.restart()
+        node.emit(AlertType.JOB_COMPLETED, job={**JOB, "state": "completed"})
+        node.run(60)
+        assert [state for _, state, _ in pagerduty.incidents] == ["resolved"]
