@@ -103,7 +103,7 @@ def _envelope(message: Message) -> Json:
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "msteams": {"width": "Full"},
+        "msteams": {"width": "full"},
         "body": [_block(plain_text(message))] if message.plain else list(_blocks(message)),
     }
     actions = [{"type": "Action.OpenUrl", "title": link.text, "url": link.url} for link in message.links]

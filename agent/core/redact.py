@@ -14,7 +14,7 @@ MASK = "***"
 SHORTEST_KNOWN = 4
 """A known secret of fewer characters is not looked for: it would mask half of every text and protect nothing."""
 SHORTEST_PART = 16
-"""A path segment or query value of a secret URL that is at least this long is a secret by itself."""
+"""A path segment or query value of a secret URL, or what a colon divides, is a secret by itself from this length on."""
 
 
 class Secret:
@@ -73,7 +73,8 @@ def cut_home(text: str) -> str:
 def _forms(value: str) -> Iterator[str]:
     """List how one secret may appear: as it is, in a URL, in JSON, in Basic credentials, and its telling parts."""
     words = value.split()
-    for part in {value, *words, *(word.removeprefix("whsec_") for word in words), *_url_parts(value)}:
+    divided = (part for part in value.split(":") if len(part) >= SHORTEST_PART)
+    for part in {value, *words, *(word.removeprefix("whsec_") for word in words), *_url_parts(value), *divided}:
         yield part
         yield quote(part, safe="")
         yield quote(part)

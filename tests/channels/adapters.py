@@ -18,11 +18,12 @@ from tests.support.standin import Answer, Received, StandIn
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BOT_TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
-FLOW_PATH = "/powerautomate/automations/direct/workflows/0a1b2c3d/triggers/manual/paths/invoke"
+FLOW_PATH = "/powerautomate/automations/direct/workflows/0a1b2c3d4e5f60718293a4b5c6d7e8f9/triggers/manual/paths/invoke"
 FLOW_QUERY = "api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=fLoWs1gnature-0123456789_abcdef"
 FEISHU_PATH = "/open-apis/bot/v2/hook/0a1b2c3d-feed-4abc-8def-0123456789ab"
 DING_TOKEN = "d1ngt0ken0123456789abcdef0123456789abcdef0123456789abcdef01234567"
 WECOM_KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
+TOPIC = "gpus-n0b0dyguesses"
 ROBOT_SECRET = "SECr0b0tsecret0123456789"
 
 
@@ -198,10 +199,10 @@ ADAPTERS: Mapping[str, Adapter] = {
         probe=Answer(200, body=b'{"ok": true, "result": {"id": 1, "username": "gpu_bot"}}'),
     ),
     "ntfy": Adapter(
-        table=lambda url: {"type": "ntfy", "url": f"{url}/gpus-t0pic", "token": "tk_ntfys3cret"},
+        table=lambda url: {"type": "ntfy", "url": f"{url}/{TOPIC}", "token": "tk_ntfys3cret"},
         check=partial(faults, ntfy.Publish, most=ntfy.BODY_LIMIT),
         text=_texts,
-        secrets=("tk_ntfys3cret", "gpus-t0pic"),
+        secrets=("tk_ntfys3cret", TOPIC),
         accepted=Answer(200, body=b'{"id": "hwQ2YpKdmg", "event": "message"}'),
         probe=Answer(200, body=b'{"healthy": true}'),
     ),

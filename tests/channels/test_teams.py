@@ -47,7 +47,7 @@ def test_the_exact_message():
                     "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                     "type": "AdaptiveCard",
                     "version": "1.4",
-                    "msteams": {"width": "Full"},
+                    "msteams": {"width": "full"},
                     "body": [
                         {
                             "type": "Container",

@@ -73,6 +73,11 @@ def test_each_of_several_secrets_in_one_value_is_known():
     assert clean == "it was ***"
 
 
+def test_what_a_colon_divides_is_a_secret_by_itself():
+    token = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+    assert Redactor([token]).clean("bot 123456789 has AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw") == "bot 123456789 has ***"
+
+
 def test_a_known_secret_too_short_to_protect_does_not_mask_the_text():
     assert Redactor(["a", ""]).clean("a plain text") == "a plain text"
 

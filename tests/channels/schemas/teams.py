@@ -51,7 +51,7 @@ class OpenUrl(Part):
 
 
 class Width(Part):
-    width: Literal["Full"]
+    width: Literal["full"]
 
 
 Element = Annotated[TextBlock | FactSet | Container, Field(discriminator="type")]
