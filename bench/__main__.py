@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent.cli import show
-from bench import cpu, drain, history, latency, memory, scan, startup
+from bench import cpu, drain, history, latency, memory, rest, scan, startup
 from bench.daemon import Failed
 from bench.figures import HEADERS, Row
 from bench.setting import Setting, machine
@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], list[Row]]] = {
     "memory": memory.measure,
     "startup": startup.measure,
     "cpu": cpu.measure,
+    "rest": rest.measure,
     "latency": latency.measure,
     "drain": drain.measure,
     "history": history.measure,

@@ -38,10 +38,10 @@ gauge step
 def measure(setting: Setting) -> list[Row]:
     """Look at the processor time of several windows, first with no logs at all."""
     windows = setting.runs(3, 1)
-    with setting.site("rest").running() as daemon:
-        rest = _shares([daemon.pid], windows)[0]
+    with setting.site("none").running() as daemon:
+        none = shares_of([daemon.pid], windows)[0]
     found = _with_logs(setting.site("cpu"), windows)
-    rows = [Row("processor, no logs", rest, "% of a core", remark=f"windows of {WINDOW:.0f} s")]
+    rows = [Row("processor, no logs", none, "% of a core", remark=f"windows of {WINDOW:.0f} s")]
     return rows + found
 
 
@@ -50,7 +50,7 @@ def _with_logs(site: Site, windows: int) -> list[Row]:
     bars = _make_logs(logs)
     site.configure(f'[sources.logs]\npaths = ["{logs}/*.log"]\n')
     with site.running() as daemon, _writing(bars), _mtail(site.folder, logs) as peer:
-        shares = _shares([daemon.pid, *peer], windows)
+        shares = shares_of([daemon.pid, *peer], windows)
         memory = daemon.resident()
     told = f"{IDLE} idle logs, {BARS} bars at {WRITES_A_SECOND} writes a second"
     rows = [
@@ -67,7 +67,7 @@ def _with_logs(site: Site, windows: int) -> list[Row]:
     ]
 
 
-def _shares(pids: Sequence[int], windows: int) -> list[list[float]]:
+def shares_of(pids: Sequence[int], windows: int) -> list[list[float]]:
     """By process: the share of one core, in percent, that it used in each window."""
     time.sleep(SETTLED)
     shares: list[list[float]] = [[] for _ in pids]

@@ -1,6 +1,7 @@
 """What the name of a file tells about whether it is a log. Pure."""
 
 import re
+from collections.abc import Iterator
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
 """Endings of names that are never logs of their own."""
@@ -21,15 +22,23 @@ def is_rotation_of(name: str, base: str) -> bool:
 
     A number before the ending is no rotation: `run-1.log` and `run-2.log` are logs of their own.
     """
+    return base in rotated_from(name)
+
+
+def rotated_from(name: str) -> frozenset[str]:
+    """The names of which a rotation may have made this one."""
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
-    if name.startswith(base):
-        return _ROTATED.fullmatch(name, len(base)) is not None
-    stem, dot, ending = base.rpartition(".")
-    ending = dot + ending
-    if not (stem and name.startswith(stem) and name.endswith(ending)):
-        return False
-    return _ROTATED_WITHIN.fullmatch(name, len(stem), len(name) - len(ending)) is not None
+    ending = "." + name.rpartition(".")[2]
+    end = len(name) - len(ending)
+    bases = [name[:at] for at in _places(name, len(name)) if _ROTATED.fullmatch(name, at)]
+    within = [name[:at] + ending for at in _places(name, end) if _ROTATED_WITHIN.fullmatch(name, at, end)]
+    return frozenset((*bases, *within))
+
+
+def _places(name: str, end: int) -> Iterator[int]:
+    """Where what a rotation adds before `end` may begin: at a sign, behind something."""
+    return (at for at in range(1, end) if name[at] in ".-")
 
 
 def looks_like_log(path: str) -> bool:

@@ -37,7 +37,7 @@ def parse(text: str) -> Progress | None:
 
 def same(one: Progress | None, other: Progress | None) -> bool:
     """Whether two readings show the same numbers; unlike `==`, one nan is another, and a framework's name is none."""
-    if one is None or other is None:
+    if one is other or one is None or other is None:
         return one is other
     losses = one.loss == other.loss or (one.loss != one.loss and other.loss != other.loss)
     return losses and replace(one, loss=None, framework=None) == replace(other, loss=None, framework=None)

@@ -44,3 +44,16 @@ def test_a_counter_within_an_epoch_says_nothing_of_the_others(lines, expected):
 
 def test_a_plain_line_may_be_the_last_step():
     assert full("step 24/25 | loss 0.8", "step 25/25 | loss 0.7465", step=25, total=25)
+
+
+EVALUATION = [f"Epoch 3/3 : |##--| {25 * done}.00% [{done}/4 00:00<00:00]" for done in range(5)]
+TABLE = "2         0.166667    0.133333    0.800000  00:12"
+
+
+def test_an_evaluation_after_the_last_step_must_have_ended_too():
+    bar = "Epoch 3/3 : |####| 100.00% [500/500 00:00<00:00 0.5]"
+    assert full(bar, *EVALUATION, TABLE)
+    assert not full(bar, *EVALUATION[:-1])
+    assert not full(bar.replace("3/3", "2/3"), *(line.replace("3/3", "2/3") for line in EVALUATION), TABLE)
+    assert full(BAR, *(f"Validation:  {done}%|# | {done}/20 [00:01<00:00, 9.0it/s]" for done in range(21)))
+    assert not full(BAR, *(f"Validation:  {done}%|# | {done}/20 [00:01<00:00, 9.0it/s]" for done in range(20)))

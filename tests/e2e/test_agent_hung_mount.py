@@ -12,9 +12,9 @@ pytestmark = pytest.mark.skipif(not fuse.possible(), reason="needs root and /dev
 CONFIG = """
 [sources.disk]
 interval = "1s"
-paths = ["/", "{mount}"]
+paths = ["/", "{mount}", "{other}"]
 [sources.logs]
-paths = ["{mount}/*.log", "{local}"]
+paths = ["{mount}/*.log", "{other}/*.log", "{local}"]
 start = "beginning"
 [channels.hook]
 type = "webhook"
@@ -28,6 +28,13 @@ def mount(tmp_path):
     mount = fuse.FuseMount(tmp_path / "dead")
     yield mount
     mount.close()
+
+
+@pytest.fixture
+def other(tmp_path):
+    other = fuse.FuseMount(tmp_path / "alive")
+    yield other
+    other.close()
 
 
 def told(hook, alert_type, status):
@@ -46,19 +53,21 @@ def measured(agent, mount):
     return any(line.startswith("gpuwarden_filesystem_avail_bytes{") for line in series)
 
 
-def test_a_mount_that_hangs_is_told_and_keeps_nobody_waiting(agents, hook, mount, tmp_path):
+def test_a_mount_that_hangs_is_told_and_keeps_nobody_waiting(agents, hook, mount, other, tmp_path):
     local = tmp_path / "local.log"
     local.write_text("step 1/100 loss 0.5\n")
     mount.append("step 41/100 loss 0.5\n")
-    agent = agents(CONFIG.format(mount=mount.folder, local=local, url=hook.url)).start()
-    until(lambda: measured(agent, mount), "the mount to be measured")
-    until(lambda: steps(agent) == [1, 41], "both logs to be read")
+    other.append("step 61/100 loss 0.5\n")
+    agent = agents(CONFIG.format(mount=mount.folder, other=other.folder, local=local, url=hook.url)).start()
+    until(lambda: measured(agent, mount) and measured(agent, other), "the mounts to be measured")
+    until(lambda: steps(agent) == [1, 41, 61], "all logs to be read")
 
     mount.hang()
     for step in (2, 3, 4):
         with local.open("a") as file:
             file.write(f"step {step}/100 loss 0.5\n")
-        until(lambda step=step: steps(agent) == [step, 41], f"step {step} of the local log")
+        other.append(f"step {60 + step}/100 loss 0.5\n")
+        until(lambda step=step: steps(agent) == [step, 41, 60 + step], f"step {step} of the other logs")
     agent.run("emit", "job_cancelled", "--job", "j1")
     until(lambda: told(hook, "job_cancelled", "event"), "another alert to be delivered")
     (warned,) = until(lambda: told(hook, "disk_warning", "firing"), "the warning about the mount", 60)
@@ -72,5 +81,5 @@ def test_a_mount_that_hangs_is_told_and_keeps_nobody_waiting(agents, hook, mount
     mount.answer()
     (resolved,) = until(lambda: told(hook, "disk_warning", "resolved"), "the end of the warning", 60)
     assert resolved["id"] == warned["id"]
-    until(lambda: steps(agent) == [4, 42], "the log on the mount to be read on")
+    until(lambda: steps(agent) == [4, 42, 64], "the log on the mount to be read on")
     assert agent.stop() == 0

@@ -16,7 +16,7 @@ RESCAN_EVERY = 10.0
 """Seconds between two expansions of the patterns, whatever the doorbell says."""
 RESCAN_PAUSE = 0.5
 """Seconds between two expansions that the doorbell asks for: a folder may be busy."""
-LOGS_AT_MOST = 5_000
+LOGS_AT_MOST = 20_000
 
 
 class Finder:

@@ -7,12 +7,11 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from agent.core.clock import Instant
 from agent.core.codec import encode
 from agent.core.facts import Event, LogFinding, TrainingSeen
-from agent.core.log_names import is_rotation_of
+from agent.core.log_names import rotated_from
 from agent.core.model import Json
 from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.beginning import find_beginning
@@ -49,6 +48,8 @@ class Following:
         self.bytes = 0
         self.suppressed = 0
         self._rules = rules
+        self._inodes: dict[Inode, Log] = {}
+        """The log that was begun last with an inode, which may be another's by now."""
         self._named: frozenset[str] = frozenset()
         self._paths: frozenset[str] = frozenset()
         self._begun: set[str] = set()
@@ -66,6 +67,7 @@ class Following:
         """Follow again what a checkpoint tells of."""
         for file, item in saved.items():
             self.logs[file] = Log.restore(self._rules, file, item, now)
+            self._inodes[self.logs[file].tail.inode] = self.logs[file]
             self._kept[file] = encode(item)
             self._begun.add(item.path)
 
@@ -184,6 +186,7 @@ class Following:
         """The content of a followed file is another: the old one may live on in a copy, the new one is new."""
         held = not log.moved
         if held and log.take_copy():
+            self._inodes[log.tail.inode] = log
             log.due = now.monotonic
             self._look_at(log, now, urgent)
         else:
@@ -195,6 +198,8 @@ class Following:
         self._events += (self._signed(event, log) for event in log.finish(now))
         self.suppressed += log.suppressed
         self.logs.pop(log.file, None)
+        if self._inodes.get(log.tail.inode) is log:
+            del self._inodes[log.tail.inode]
         self._vacate(log.path)
 
     def _vacate(self, path: str) -> None:
@@ -220,7 +225,7 @@ class Following:
         except Unreadable as reason:
             self.unreadable[path] = str(reason)
             return
-        self.logs[log.file] = log
+        self.logs[log.file] = self._inodes[log.tail.inode] = log
         self._begun.add(path)
         self._vacant.discard(path)
         self._skip_until.pop(path, None)
@@ -240,7 +245,8 @@ class Following:
 
     def _known(self, path: str, inode: Inode) -> bool:
         """Whether a file is followed already, be it under another name."""
-        log = next((log for log in self.logs.values() if log.tail.inode == inode), None)
+        log = self._inodes.get(inode)
+        log = log if log is not None and log.file in self.logs and log.tail.inode == inode else None
         if log is not None and path in self._wanted and log.path not in self._wanted:
             log.rename(path)
             self._vacant.discard(path)
@@ -248,9 +254,8 @@ class Following:
 
     def _is_rotation(self, path: str) -> bool:
         """Whether a path is named as a rotation of another log here. Such a copy was read under its old name."""
-        name, folder = Path(path).name, Path(path).parent
-        beside = (Path(other) for other in self._paths if other != path)
-        return any(other.parent == folder and is_rotation_of(name, other.name) for other in beside)
+        folder, slash, name = path.rpartition("/")
+        return any(f"{folder}{slash}{base}" in self._paths for base in rotated_from(name))
 
     # All logs.
 

@@ -139,6 +139,17 @@ def test_idle_logs_are_neither_opened_nor_read(watches, tmp_path, monkeypatch):
     assert reading.checkpoint == {}
 
 
+def test_of_thousands_of_logs_the_one_that_speaks_is_heard(watches, tmp_path):
+    for number in range(1_500):
+        (tmp_path / f"run-{number}.log").write_text("epoch 1\n")
+    watch = watches(tmp_path / "*.log")
+    watch.look()
+    append(tmp_path / "run-700.log", oom(1))
+    watch.look(RESTING_EVERY)
+    assert watch.tried == [1]
+    assert watch.sample("log_files") == 1_500
+
+
 def test_a_large_log_is_read_in_bounded_looks(watches, log, monkeypatch):
     monkeypatch.setattr(following, "AT_ONCE_PER_LOG", 1 << 20)
     log.write_text("text\n" * 500_000 + oom(1))
