@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,13 @@ def test_one_look_without_an_agent(agents, drivers):
 
 
 def children(node):
-    listing = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children")
-    found = [listing, *Path(f"/proc/{node.process.pid}/task").glob("*/children")]
-    pids = {int(pid) for path in found for pid in path.read_text(encoding="ascii").split()}
-    return [pid for pid in sorted(pids) if b"agent.sources.gpu" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    """The pids of the agent's children that ask the driver."""
+    listings = Path(f"/proc/{node.process.pid}/task").glob("*/children")
+    pids = {int(pid) for path in listings for pid in path.read_text(encoding="ascii").split()}
+    return [pid for pid in sorted(pids) if b"agent.sources.gpu" in command(pid)]
+
+
+def command(pid):
+    with suppress(OSError):  # it has just ended
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
