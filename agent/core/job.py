@@ -8,6 +8,7 @@ from agent.core.facts import LogFinding, Progress
 from agent.core.loss_watch import WELL, LossWatch
 from agent.core.pace import Pace
 from agent.core.post_mortem import Autopsy
+from agent.core.sightings import Big
 
 NOTHING_YET = Progress()
 UNKNOWN_PACE = Pace()
@@ -47,6 +48,8 @@ class Exit:
     code: int | None = None
     signal: str | None = None
     reported: bool = False
+    big: tuple[Big, ...] = ()
+    """What held most host memory then, if the process may have been killed for it."""
 
 
 @dataclass(frozen=True, slots=True)
