@@ -4,6 +4,7 @@ Channels are found by the name of their module, so only what the user named is i
 """
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ from agent.core.clock import SECOND, Clock
 from agent.core.digest import compose_digest
 from agent.core.disk_rules import DiskLimits
 from agent.core.message import Message
-from agent.core.policy.model import Recipient
+from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
@@ -88,14 +89,26 @@ def recipients(loaded: Loaded) -> tuple[Recipient, ...]:
     return tuple(_recipient(name, config) for name, config in _enabled(loaded))
 
 
+def rules(loaded: Loaded) -> Rules:
+    """The user's wishes about alerts as the policy sees them."""
+    settings = loaded.settings
+    return replace(
+        settings.rules(),
+        quiet_hours=settings.quiet_hours.rule(lambda name: resolve(name or settings.agent.timezone, os.environ)),
+        rate_limit=settings.rate_limit.rule(),
+        grouping=settings.grouping.rule(),
+        reports=reporting.takers(loaded, recipients(loaded)),
+    )
+
+
 def evaluator_settings(loaded: Loaded) -> Settings:
     """What the evaluator needs of the configuration."""
     settings = loaded.settings
     disk = settings.source("disk", DiskConfig)
     return Settings(
         node=settings.agent.node,
-        recipients=(channels := recipients(loaded)),
-        rules=replace(settings.rules(), reports=reporting.takers(loaded, channels)),
+        recipients=recipients(loaded),
+        rules=rules(loaded),
         pid_namespace=proc.pid_namespace(),
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
@@ -127,8 +140,9 @@ def showing(loaded: Loaded, environ: Mapping[str, str]) -> Showing:
     """What the configuration says about showing alerts to who asks."""
     agent = loaded.settings.agent
     return Showing(
-        agent.node, recipients(loaded), Redactor(loaded.secrets), resolve(agent.timezone, environ), agent.include_paths
-    )
+        agent.node, recipients(loaded), Redactor(loaded.secrets), resolve(agent.timezone, environ),
+        agent.include_paths, rules(loaded).quiet_hours,
+    )  # fmt: skip
 
 
 def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str, str]) -> Compose:
@@ -271,6 +285,8 @@ def _recipient(name: str, config: "CommonConfig") -> Recipient:
         alerts=None if config.alerts is None else frozenset(config.alerts),
         min_severity=config.min_severity,
         match=config.match,
+        quiet_hours=config.quiet_hours,
+        max_per_hour=config.max_per_hour,
         stateful=config.STATEFUL,
         program=config.PROGRAM,
     )
