@@ -3,6 +3,7 @@
 Before anything is opened it is looked for, so that an answer that was lost, or a crash, leaves no second one.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -23,7 +24,7 @@ class Found:
     same_alert: bool = True
 
 
-class Tracker(Generic[Settings]):
+class Tracker(ABC, Generic[Settings]):
     """The order of things; what a tracker's API wants is said in the four verbs. Each raises SendError."""
 
     def __init__(self, name: str, config: Settings, tools: Tools) -> None:
@@ -31,21 +32,21 @@ class Tracker(Generic[Settings]):
         self._config = config
         self._tools = tools
 
+    @abstractmethod
     def find(self, ask: Ask, message: Message) -> Found | None:
         """Look for one that is not ended and is about the same thing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, ask: Ask, message: Message, key: str) -> Receipt:
         """Make one; the receipt has its reference."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add(self, ask: Ask, ref: str, message: Message, key: str) -> int | None:
         """Add news to one; the status of the answer, or None if it is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, ask: Ask, ref: str, message: Message, key: str) -> int | None:
         """Say in it that it is over, and end it; the status of the answer, or None if it is gone."""
-        raise NotImplementedError
 
     def send(self, message: Message, key: str) -> Receipt:
         """Bring the tracker to the alert's present state. Raises SendError."""
