@@ -181,7 +181,8 @@ class Daemon:
         self._service.ready()
         address = self._listener.address if self._listener else None
         disks = self._board.samples_of("disk")
-        for line in banner(self._loaded, self._policy.recipients, disks, address, self._opened):
+        quiet, now = self._policy.rules.quiet_hours, self._clock.now().wall
+        for line in banner(self._loaded, self._policy.recipients, disks, address, self._opened, quiet, now):
             event(_log, logging.INFO, line)
         memory.give_back()
 

@@ -69,8 +69,11 @@ def _standing(channel: Json, zone: tzinfo) -> str:
     """Say how a channel fares: `up`, or `paused until …: why`."""
     until = f" until {show.local(channel['paused_until'], zone)}" if channel["paused_until"] else ""
     why = channel["detail"] or (words(channel["reason"]) if channel["reason"] else None)
+    night = f"; quiet until {show.local(channel['quiet_until'], zone)}" if channel["quiet_until"] else ""
+    held = ", ".join(f"{count} held: {words(reason)}" for reason, count in channel["held"].items())
     troubled = channel["state"] in {"paused", "failing"}
-    return f"{channel['state']}{until}" + (f": {why}" if why and troubled else "")
+    trouble = f": {why}" if why and troubled else ""
+    return f"{channel['state']}{until}{trouble}{night}" + (f"; {held}" if held else "")
 
 
 def _disk(disk: Json) -> tuple[str, ...]:

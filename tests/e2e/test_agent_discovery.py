@@ -97,3 +97,16 @@ def test_why_it_is_no_job_and_its_log_is_not_read(node):
     text = until(lambda: (out := node.agent.run("status", "--why").stdout) and node.name in out and out, "the script")
     assert f"{node.name} (pid {node.started[0].pid}) is no job: no launcher started it, it holds no GPU" in text
     assert "is thrown away (/dev/null): start it with `> train.log 2>&1`" in text
+
+
+def test_all_evidence_of_a_run_under_exec_is_about_one_job(node):
+    (node.folder / "torchrun").write_text(LAUNCHER)
+    agent = f"PYTHON -m agent --config {node.agent.config} exec --name {node.name} --log run.log"
+    node.shell(f"{agent} -- PYTHON torchrun TRAIN --steps 150 --at 140:oom --pace 0.03 > /dev/null 2>&1")
+    job = until(node.job, "the job")
+    told = "is a job: started by torchrun"
+    text = until(lambda: (out := node.agent.run("status", "--why").stdout) and told in out and out, "the launcher")
+    assert f"{node.folder}/run.log, the standard output of {node.name}" in text
+    failed = node.failure()
+    assert (failed["job"]["id"], failed["job"]["reason"], failed["job"]["exit_code"]) == (job["id"], "gpu_oom", 1)
+    assert node.told()[0] == ["job_started", "job_failed"]
