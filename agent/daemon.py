@@ -26,6 +26,7 @@ from agent.runtime import log, memory, systemd
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.clock import SystemClock
+from agent.runtime.gpu_board import PAUSED
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.signals import Signals
@@ -33,7 +34,7 @@ from agent.runtime.steering import Steering
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
-from agent.store import events, outbox
+from agent.store import events, meta, outbox
 from agent.store.directory import StateDirectory
 from agent.store.errors import StoreError
 from agent.web.access import Access
@@ -157,6 +158,7 @@ class Daemon:
         """Start every part; what an earlier process was sending is sent again."""
         with self._directory.connect() as database:
             database.write(outbox.recover)
+            self._board.gpus.paused = bool(database.read(lambda conn: meta.get(conn, PAUSED)))
             if self._opened.damaged_aside is not None:
                 loss = [_loss(self._opened.damaged_aside, self._clock.now())]
                 database.write(lambda conn: events.append(conn, loss))
