@@ -17,12 +17,10 @@ from agent.core.gpu_policy import NAMES, GpuPolicy
 from agent.core.model import Alert, Severity
 from agent.core.xid_rules import XidKey, XidRecord
 from agent.runtime.changes import XID_PREFIX, Changes
-from agent.runtime.gpu_board import GpuBoard, GpusSeen
+from agent.runtime.gpu_board import PAUSED, GpuBoard, GpusSeen
 from agent.store import meta
 from agent.store.database import Database
 
-PAUSED = "gpus.paused"
-"""In `meta`: that the driver is to be let go of."""
 NAMED_WITHIN = 30 * SECOND
 """How long an Xid waits, at the start, for the first look at the GPUs, which tells which one it is about."""
 XIDS_JUDGED_EVERY = 10 * SECOND

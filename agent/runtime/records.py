@@ -45,7 +45,8 @@ class Records:
         """What the metrics need of the store."""
         now = self._clock.now().wall
         with self._open() as database:
-            return database.read(lambda conn: overview.look(conn, now)).snapshot(database.path.stat().st_size)
+            known = database.read(lambda conn: overview.look(conn, now))
+            return known.snapshot(database.path.stat().st_size, self._showing().quiet_hours)
 
     def status(self, logs: Mapping[str, LogSeen]) -> dict[str, Json]:
         """The part of `status` that the store knows; `logs` are the latest looks at logs, if an agent runs.
@@ -53,7 +54,8 @@ class Records:
         {"running": false, "node", "jobs": [{"id", "name", "model", "state", "attempt", "started_at", "step",
         "total_steps", "epoch", "loss", "progress_at", "progress_age_seconds", "log"}], "channels": [{"name", "type",
         "state": up|failing|paused|removed, "paused_until", "reason", "detail", "failures", "last_success_at",
-        "last_failure_at", "queued", "sending", "deferred", "dead", "oldest_seconds"}], "alerts": [as in the history,
+        "last_failure_at", "queued", "sending", "deferred", "held": {reason: count}, "quiet_until", "dead",
+        "oldest_seconds"}], "quiet_hours": [{"name", "active", "starts_at", "ends_at"}], "alerts": [as in the history,
         without deliveries], "silences": [as in `silence list`]}.
         """
         known, showing = self.overview(), self._showing()
@@ -61,9 +63,10 @@ class Records:
             "running": False,
             "node": showing.node,
             "jobs": status.jobs(known.running, logs, known.at),
-            "channels": status.channels(known, showing.recipients),
+            "channels": status.channels(known, showing.recipients, showing.quiet_hours),
+            "quiet_hours": status.quiet_hours(showing.quiet_hours, known.at),
             "alerts": [record.of_alert_alone(showing.clean(alert)) for alert in known.firing],
-            "silences": [record.of_silence(item, known.at) for item in known.silences],
+            "silences": [record.of_silence(item, known.at) for item in known.current_silences],
         }
 
     def history(self, query: HistoryQuery) -> list[dict[str, Json]]:

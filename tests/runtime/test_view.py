@@ -22,7 +22,7 @@ from tests.support.stored import disk_alert, given_up, told
 
 SECTIONS = {
     "running", "node", "version", "started_at", "uptime_seconds", "jobs", "alerts", "channels", "silences", "disks",
-    "sources", "logs", "processes", "store",
+    "quiet_hours", "sources", "logs", "processes", "store", "gpus", "driver",
 }  # fmt: skip
 
 
