@@ -34,7 +34,7 @@ from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
-from agent.runtime.records import Showing
+from agent.runtime.showing import Showing
 from agent.sources import proc
 from agent.sources.blocked import BlockedSource
 from agent.sources.cgroups import CgroupSource

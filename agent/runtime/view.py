@@ -13,7 +13,8 @@ from agent.core.record import HistoryQuery
 from agent.runtime import status
 from agent.runtime.board import Board
 from agent.runtime.metrics_scrape import Snapshot
-from agent.runtime.records import Records, Showing
+from agent.runtime.records import Records
+from agent.runtime.showing import Showing
 from agent.store.database import Database
 from agent.store.errors import StoreError
 
@@ -108,7 +109,7 @@ class AgentView:
         """What `explain --json` prints; None if there is no such alert."""
         return self._records.explain(alert_id)
 
-    def between(self, since: int, until: int) -> list[dict[str, Json]]:
+    def between(self, since: int, until: int) -> dict[str, Json]:
         """What `explain --between --json` prints."""
         return self._records.between(since, until)
 

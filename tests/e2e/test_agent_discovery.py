@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,16 @@ ranks = [
 sys.exit(max([rank.wait() for rank in ranks]))
 """
 """What torchrun does, as far as it is seen from outside."""
+HUNGRY = """
+import os, time
+step = 0
+while not os.path.exists("go"):
+    step += 1
+    print(f"step {step}/10000 loss 0.5", flush=True)
+    time.sleep(0.1)
+kept = [bytearray(1 << 20) for _ in range(256)]
+"""
+"""Trains until it is told to take more memory than there is."""
 
 
 class Node:
@@ -110,3 +121,30 @@ def test_all_evidence_of_a_run_under_exec_is_about_one_job(node):
     failed = node.failure()
     assert (failed["job"]["id"], failed["job"]["reason"], failed["job"]["exit_code"]) == (job["id"], "gpu_oom", 1)
     assert node.told()[0] == ["job_started", "job_failed"]
+
+
+@pytest.fixture
+def narrow():
+    """A real memory cgroup of 64 MiB."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    own = next((line.split(":", 2)[2] for line in lines if line.split(":", 2)[1] == "memory"), None)
+    group = Path(f"/sys/fs/cgroup/memory{own}/gpuwarden-e2e")
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(64 << 20))
+    except OSError:
+        pytest.skip("no memory cgroup can be made here")
+    yield group
+    group.rmdir()
+
+
+def test_a_kill_at_the_limit_of_a_cgroup_is_confirmed(narrow, node):
+    (node.folder / node.name).write_text(HUNGRY)
+    node.shell(f"echo $$ > {narrow}/cgroup.procs; exec PYTHON TRAIN > train.log 2>&1")
+    until(node.job, "the job")
+    (node.folder / "go").touch()
+    job = node.failure()["job"]
+    assert (job["reason"], job["signal"], job["verified"]) == ("host_oom", "SIGKILL", True)
+    assert node.told()[0] == ["job_started", "job_failed"]
+    for shell in node.started:
+        shell.wait()
