@@ -18,7 +18,7 @@ from agent import described, remote, reporting
 from agent.config.load import Loaded
 from agent.config.schema import Schema
 from agent.config.zones import resolve
-from agent.core import message
+from agent.core import command_line, message
 from agent.core.clock import SECOND, Clock
 from agent.core.digest import compose_digest
 from agent.core.disk_rules import DiskLimits
@@ -223,14 +223,16 @@ def _processes(loaded: Loaded) -> object:
     config = loaded.settings.source("processes", ProcessesConfig)
     logs = _logs(loaded)
     enabled = proc.is_there() if config.enabled == "auto" else config.enabled
-    return (config, described.processes(loaded), logs.enabled and logs.discover) if enabled else None
+    include = loaded.settings.agent.include_command
+    return (config, described.processes(loaded), logs.enabled and logs.discover, include) if enabled else None
 
 
 def _process_source(loaded: Loaded, board: Board) -> ProcessSource:
-    logs = _logs(loaded)
+    logs, include, redactor = _logs(loaded), loaded.settings.agent.include_command, Redactor(loaded.secrets)
     return ProcessSource(
         loaded.settings.source("processes", ProcessesConfig), Descriptions(described.processes(loaded)),
         leaders=board.leaders, progress=board.progress_at, discover=logs.enabled and logs.discover,
+        show=(lambda words: command_line.shown(words, redactor)) if include else lambda _: None,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The jobs that the user describes: what the `[[jobs.job]]` tables say of a job that was found."""
 
+import pwd
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -13,8 +14,10 @@ from agent.sources.processes.settings import Described
 
 
 def complete(job: Job, loaded: Loaded) -> Job:
-    """Complete a new job from the user's table about it."""
+    """Complete a new job from the user's table about it, and with who runs it, where that may be told."""
     table = _about(job, loaded)
+    if loaded.settings.agent.include_user and job.uid is not None:
+        job = replace(job, user=_user(job.uid))
     return job if table is None else replace(job, name=table.name, model=table.model or job.model, link=table.link)
 
 
@@ -49,6 +52,14 @@ def _is_about(table: JobTable, job: Job) -> bool:
     if table.log is not None and job.log is not None and fnmatchcase(job.log, table.log):
         return True
     return job.process is not None and _by_process(table) and job.name == table.name
+
+
+def _user(uid: int) -> str:
+    """The name of a user, or the number where the system knows none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _by_process(table: JobTable) -> bool:

@@ -9,11 +9,13 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from agent.core import samples
-from agent.core.clock import DAY
+from agent.core.clock import DAY, HOUR
 from agent.core.codec import encode
-from agent.core.model import Alert, AlertType, Delivery, DeliveryState, Json, NotificationKind, Status
+from agent.core.facts import FindingKind, LogFinding, Progress, Role
+from agent.core.job import Incident, Job, JobState
+from agent.core.model import Alert, AlertType, Delivery, DeliveryState, Json, NotificationKind, Severity, Status
 from agent.core.policy.identity import alert_id, delivery_id, fingerprint, notification_id
-from agent.store import alerts, outbox
+from agent.store import alerts, jobs, outbox
 from agent.store.directory import StateDirectory
 
 NODE = "bench"
@@ -60,14 +62,14 @@ def queue(state: Path, channel: str, count: int) -> None:
     directory.close()
 
 
-def history(state: Path, count: int, say: Callable[[str], None]) -> Path:
-    """Store so many alerts of the last ninety days, all delivered; returns the database."""
+def history(state: Path, count: int, say: Callable[[str], None], days: int = 90) -> Path:
+    """Store so many alerts of the last days, all delivered; returns the database."""
     directory = StateDirectory.take(state)
     directory.open(now())
     conn = sqlite3.connect(directory.database, isolation_level=None)
     conn.execute("PRAGMA synchronous = OFF")  # nobody minds losing this store
     indexes = _without_indexes(conn)
-    pages = zip(range(0, count, PAGE), _pages(count), strict=True)
+    pages = zip(range(0, count, PAGE), _pages(count, days), strict=True)
     for done, (alerts_, deliveries) in pages:
         say(f"storing alerts: {done:,} of {count:,}")
         conn.execute("BEGIN")
@@ -83,6 +85,30 @@ def history(state: Path, count: int, say: Callable[[str], None]) -> Path:
     return directory.database
 
 
+def month(state: Path, count: int, runs: int, days: int, say: Callable[[str], None]) -> Path:
+    """Store so many alerts of the last days, and so many runs that ended in them; returns the database."""
+    path = history(state, count, say, days)
+    with sqlite3.connect(path) as conn:
+        for number in range(runs):
+            ended = now() - days * DAY * number // runs - 1
+            jobs.save(conn, _run(number, ended))
+    conn.close()
+    return path
+
+
+def _run(number: int, ended: int) -> Job:
+    """A run with all that a failure leaves behind."""
+    line = LogFinding(
+        "/logs/run.log", "2049:77", 100, "torch_oom", FindingKind.GPU_OOM, Role.ROOT, Severity.CRITICAL, "x" * 300,
+        context=("y" * 200,) * 10,
+    )  # fmt: skip
+    incident = Incident(ended - 1, 90, (line,) * 5, (ended - 1,) * 5)
+    return Job(
+        job(number), (f"run-{number}",), f"run-{number}", ended - HOUR, state=JobState.FAILED, reason="gpu_oom",
+        ended_at=ended, progress=Progress(90, 100, loss=0.25), incident=incident, error="x" * 200,
+    )  # fmt: skip
+
+
 def _without_indexes(conn: sqlite3.Connection) -> list[str]:
     """Drop the indexes; returns what makes them again, which is quicker than keeping them up all the time."""
     found = conn.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
@@ -91,9 +117,9 @@ def _without_indexes(conn: sqlite3.Connection) -> list[str]:
     return [sql for _, sql in found]
 
 
-def _pages(count: int) -> Iterator[tuple[list[tuple[Json, ...]], list[tuple[Json, ...]]]]:
+def _pages(count: int, days: int) -> Iterator[tuple[list[tuple[Json, ...]], list[tuple[Json, ...]]]]:
     """Rows of alerts and of deliveries, some thousands at a time."""
-    began, ended = now() - 90 * DAY, now()
+    began, ended = now() - days * DAY, now()
     templates = {kind: encode(replace(_alert(kind, 0, ended), status=_status(kind), ends_at=ended)) for kind in TYPES}
     rows = zip(range(count), cycle(templates.items()))
     while page := list(islice(rows, PAGE)):

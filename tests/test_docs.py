@@ -178,7 +178,7 @@ LANGUAGES = {
     "timeline": "played here",
     "ini": "judged by systemd in tests/real",
     "yaml": "compared with the agent here; judged by promtool in tests/real",
-    "python": "run by tests/e2e",
+    "python": "run by tests/e2e, or by tests/channels/test_contributing.py",
     "text": "a list of files (tests/test_architecture.py), a printed alert (here), or what tests/e2e compares",
     "": "a drawing",
 }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote
 
-from agent.channels.shared.base import SecretText, UrlConfig, links
+from agent.channels.shared.base import SecretText, UrlConfig
 from agent.channels.shared.codes import BAD, BUSY, FORBIDDEN, GONE, Meaning, judge_code
 from agent.channels.shared.exchange import Request, Response
 from agent.channels.shared.fit import fitted
@@ -61,8 +61,7 @@ class Channel(Posting[Config]):
 
     def request(self, message: Message) -> Request:
         """Build the request, with its signature in the query of the bare URL."""
-        footer = f"{message.footer} · {KEYWORD}"
-        told = replace(message, links=links(message, self._config.link), footer=footer)
+        told = replace(message, footer=f"{message.footer} · {KEYWORD}")
         content = fitted(told, BODY_LIMIT, lambda shorter: encoded(_body(shorter)))
         return Request("POST", self._signed(self._config.address), JSON_HEADERS, content)
 

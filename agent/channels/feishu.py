@@ -8,10 +8,9 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Literal
 
-from agent.channels.shared.base import SecretText, UrlConfig, links
+from agent.channels.shared.base import SecretText, UrlConfig
 from agent.channels.shared.codes import BAD, FORBIDDEN, GONE, Meaning, judge_code
 from agent.channels.shared.exchange import Request, Response
 from agent.channels.shared.fit import fitted
@@ -56,9 +55,8 @@ class Channel(Posting[Config]):
 
     def request(self, message: Message) -> Request:
         """Build the card, with its signature in the body."""
-        told = replace(message, links=links(message, self._config.link))
         proof = self._proof()
-        content = fitted(told, BODY_LIMIT, lambda shorter: encoded({**proof, **_body(shorter)}))
+        content = fitted(message, BODY_LIMIT, lambda shorter: encoded({**proof, **_body(shorter)}))
         return Request("POST", self._config.address, JSON_HEADERS, content)
 
     def judge(self, response: Response) -> Receipt:

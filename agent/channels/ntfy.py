@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
-from agent.channels.shared.base import SecretText, UrlConfig, links
-from agent.channels.shared.exchange import Request, Response, classify_status, not_the_vendor
+from agent.channels.shared.base import SecretText, UrlConfig
+from agent.channels.shared.exchange import Request, Response, not_the_vendor
 from agent.channels.shared.fit import fitted
 from agent.channels.shared.markup import plain_text
 from agent.channels.shared.posting import JSON_HEADERS, Posting, encoded
@@ -76,14 +76,14 @@ class Channel(Posting[Config]):
         headers = dict(JSON_HEADERS)
         if config.token:
             headers["Authorization"] = f"Bearer {config.token.reveal()}"
-        body = {"topic": topic or config.topic, **_body(replace(message, links=links(message, config.link)))}
+        body = {"topic": topic or config.topic, **_body(message)}
         return Request("POST", _TOPIC.sub("/", config.address), headers, encoded(body))
 
     def probe(self) -> str:
         """Ask whether the server is well; whether the topic may be written shows only when it is. Raises SendError."""
         request = Request("GET", _TOPIC.sub("/v1/health", self._config.address), {})
         response = self._tools.http.request(request, self._config.timeout)
-        error = classify_status(response, self._tools.clock.now().wall, self._tools.redactor)
+        error = self._failure(response)
         if error is not None:
             raise error
         if response.object.get("healthy") is not True:
@@ -92,15 +92,14 @@ class Channel(Posting[Config]):
 
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - ntfy takes no key
         """Show the request with token and topic masked."""
-        return self.request(message, topic=MASK).preview({"authorization"})
+        return self.request(self._linked(message), topic=MASK).preview({"authorization"})
 
     def judge(self, response: Response) -> Receipt:
         """Read the status, and ntfy's own code. Raises SendError."""
-        said, redactor = response.object, self._tools.redactor
-        error = classify_status(response, self._tools.clock.now().wall, redactor)
+        said, error = response.object, self._failure(response)
         if error is None:
             if not isinstance(said.get("id"), str):
-                raise not_the_vendor(response, redactor)
+                raise not_the_vendor(response, self._tools.redactor)
             return Receipt(ref=said["id"], status=response.status)
         if said.get("code") in WRONG_TOPIC:
             error.kind = SendErrorKind.MISCONFIGURED

@@ -6,15 +6,14 @@ nothing can be edited or threaded, and a card it cannot show fails out of sight.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
-from agent.channels.shared.base import UrlConfig, links
-from agent.channels.shared.exchange import Request, Response, classify_status, refusal
+from agent.channels.shared.base import UrlConfig
+from agent.channels.shared.exchange import Request, Response, refusal
 from agent.channels.shared.fit import fitted
 from agent.channels.shared.markup import plain_text
 from agent.channels.shared.posting import JSON_HEADERS, Posting, encoded
@@ -67,21 +66,19 @@ class Channel(Posting[Config]):
 
     def request(self, message: Message) -> Request:
         """Build the card in its envelope; without that the flow fails after it has answered 202."""
-        told = replace(message, links=links(message, self._config.link))
-        content = fitted(told, CARD_LIMIT, lambda shorter: encoded(_envelope(shorter)))
+        content = fitted(message, CARD_LIMIT, lambda shorter: encoded(_envelope(shorter)))
         return Request("POST", self._config.address, JSON_HEADERS, content)
 
     def judge(self, response: Response) -> Receipt:
         """Any 2xx is success, unless its body tells of another status, as old connectors did. Raises SendError."""
-        redactor = self._tools.redactor
-        error = classify_status(response, self._tools.clock.now().wall, redactor)
+        error = self._failure(response)
         if error is None:
             told = _OLD_ERROR.search(response.text)
             if told is None:
                 return Receipt(status=response.status)
             limited = int(told[1]) == HTTPStatus.TOO_MANY_REQUESTS
             kind, reason = (SendErrorKind.LIMITED, "rate_limited") if limited else (SendErrorKind.RETRY, "server_error")
-            error = refusal(kind, response, redactor, reason=reason)
+            error = refusal(kind, response, self._tools.redactor, reason=reason)
         if error.kind is SendErrorKind.LIMITED and error.retry_after is None:
             error.retry_after = WAIT
         raise error

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from agent.channels.shared.base import UrlConfig, links
+from agent.channels.shared.base import UrlConfig
 from agent.channels.shared.codes import BAD, BUSY, FORBIDDEN, Meaning, judge_code
 from agent.channels.shared.exchange import Request, Response
 from agent.channels.shared.fit import fitted
@@ -50,8 +50,7 @@ class Channel(Posting[Config]):
 
     def request(self, message: Message) -> Request:
         """Build the request."""
-        body = _body(replace(message, links=links(message, self._config.link)))
-        return Request("POST", self._config.address, JSON_HEADERS, encoded(body))
+        return Request("POST", self._config.address, JSON_HEADERS, encoded(_body(message)))
 
     def judge(self, response: Response) -> Receipt:
         """Read the errcode, then the status. Raises SendError."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from agent.core import incidents, xids
+from agent.core import host_memory, incidents, xids
 from agent.core.facts import FindingKind, LogFinding
 from agent.core.model import Json
 
@@ -37,7 +37,8 @@ def what(root: LogFinding) -> str:
 
 def explained(root: LogFinding, findings: tuple[LogFinding, ...] = ()) -> str:
     """What else there is to say, as sentences: who said it, who lags behind, and what a suspicion rests on."""
-    return " ".join(filter(None, (_who(root), _behind(findings), _doubt(root))))
+    killed = host_memory.sentences(root.facts) if root.kind is FindingKind.HOST_OOM else ""
+    return " ".join(filter(None, (_who(root), _behind(findings), killed, _doubt(root))))
 
 
 def _who(root: LogFinding) -> str:

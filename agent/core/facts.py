@@ -11,7 +11,7 @@ from typing import get_args
 
 from agent.core.kernel_log import KernelKind
 from agent.core.model import AlertType, Json, Severity, Status
-from agent.core.sightings import TreeSeen
+from agent.core.sightings import Big, TreeSeen
 
 
 class FindingKind(StrEnum):
@@ -148,6 +148,8 @@ class ProcessEnded:
     """Whether the parent itself reported it, which settles the exit code."""
     uid: int | None = None
     """Who handed it in; None where the agent saw it itself."""
+    big: tuple[Big, ...] = ()
+    """What held most host memory right then, where the process was, or may have been, killed for lack of it."""
 
 
 @dataclass(frozen=True, slots=True)

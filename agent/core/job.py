@@ -8,6 +8,7 @@ from agent.core.facts import LogFinding, Progress
 from agent.core.loss_watch import WELL, LossWatch
 from agent.core.pace import Pace
 from agent.core.post_mortem import Autopsy
+from agent.core.sightings import Big
 
 NOTHING_YET = Progress()
 UNKNOWN_PACE = Pace()
@@ -47,6 +48,8 @@ class Exit:
     code: int | None = None
     signal: str | None = None
     reported: bool = False
+    big: tuple[Big, ...] = ()
+    """What held most host memory then, if the process may have been killed for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,10 @@ class Job:
     survivals_told_at: int | None = None
     """When it was said that they are many."""
     link: str | None = None
+    user: str | None = None
+    """Who runs it, where that may be told."""
+    command: str | None = None
+    """The leader's command line, likewise."""
     framework: str | None = None
     """What trains, where the launcher tells; the log often knows more."""
     gpus: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agent.core import advice, causes, incidents
+from agent.core import advice, causes, host_memory, incidents
 from agent.core.facts import FindingKind, LogFinding
 from agent.core.job import Job, JobState
 from agent.core.jobs import Turn
@@ -92,6 +92,7 @@ def _end_message(job: Job, root: LogFinding | None) -> str:
     sentence += "."
     if root is not None and job.incident is not None:
         sentence = f"{sentence} {_explained(job, root)}".rstrip()
+    sentence = f"{sentence} {_big(job, root)}".rstrip()
     return sentence if job.verified else f"{sentence} Unverified: {_doubt(job)}."
 
 
@@ -127,12 +128,21 @@ def _cause_alert(job: Job, root: LogFinding, node: str, at: int) -> Alert:
     return _alert(told, CAUSE_ALERTS[root.kind], node, at, message=message, root=root)
 
 
+def _big(job: Job, root: LogFinding | None) -> str:
+    """What else held host memory when the job was killed, if that may be why, and the kernel has not told of it."""
+    end = job.exit
+    maybe = root.kind is FindingKind.HOST_OOM and "tasks" not in root.facts if root is not None else (
+        job.reason == "signal" and end is not None and end.signal == "SIGKILL"
+    )
+    return host_memory.others(end.big) if end is not None and maybe else ""
+
+
 def _explained(job: Job, root: LogFinding) -> str:
     """What else there is to say of a cause: from the log, and from what the GPUs showed at that moment."""
     autopsy = _autopsy(job, root)
     seen = autopsy.sentences if autopsy is not None else ()
     findings = job.incident.findings if job.incident is not None else ()
-    return " ".join((causes.explained(root, findings), *seen)).strip()
+    return " ".join(filter(None, (causes.explained(root, findings), *seen)))
 
 
 def _autopsy(job: Job, root: LogFinding | None) -> Autopsy | None:

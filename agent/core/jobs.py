@@ -27,6 +27,8 @@ REPORT_WAIT = 2 * SECOND
 """How long the exit code of a wrapped process is awaited once its end was seen."""
 LOG_WAIT = 5 * SECOND
 """How long the last words of a log are awaited after the end of the process; a log that cannot be read ends it."""
+KILL_WAIT = 2 * SECOND
+"""How long the kernel's word is awaited on a process that was killed: was it for lack of memory?"""
 SETTLE = 15 * SECOND
 """How long a completion marker must stand, with no step after it, before a job known by its log alone has ended."""
 FINAL_SETTLE = 2 * SECOND
@@ -144,7 +146,7 @@ def wake_at(job: Job, now: int) -> int | None:
     """When `conclude` may say something new by the passing of time alone."""
     times = []
     if job.exit is not None:
-        times += [job.exit.at + REPORT_WAIT, job.exit.at + LOG_WAIT]
+        times += [job.exit.at + REPORT_WAIT, job.exit.at + KILL_WAIT, job.exit.at + LOG_WAIT]
     if job.incident is not None:
         times += [job.incident.opened_at + FINAL_SETTLE, job.incident.opened_at + incidents.WINDOW]
     if job.completed_at is not None:
@@ -200,18 +202,32 @@ def _observe_end(job: Job, ended: ProcessEnded) -> Job:
     at = known.at if known is not None else ended.ended_at
     code = ended.exit_code if ended.exit_code is not None or known is None else known.code
     reported = ended.reported or (known is not None and known.reported)
-    return replace(job, exit=Exit(at, code, ended.signal, reported))
+    big = ended.big or (known.big if known is not None else ())
+    return replace(job, exit=Exit(at, code, ended.signal, reported, big))
 
 
 def _conclude_exit(job: Job, end: Exit, now: int, *, log_read: bool) -> tuple[Job, Turn | None]:
     wrapped = job.process is not None and job.process.wrapper_pid is not None
     if wrapped and not end.reported and now < end.at + REPORT_WAIT:
         return job, None
+    if now < end.at + KILL_WAIT and _may_be_confirmed(job, end):
+        return job, None
     if job.log is not None and not log_read and now < end.at + LOG_WAIT:
         return job, None
     if job.incident is not None and incidents.survived(job.incident, job.progress, apart=_apart(job, job.incident)):
         job = replace(job, incident=None)
     return _end(job, judge(job, end), end.at), Turn.ENDED
+
+
+def _may_be_confirmed(job: Job, end: Exit) -> bool:
+    """Whether a kill may still turn out to be one for lack of memory."""
+    if end.signal != "SIGKILL":
+        return False
+    incident = job.incident
+    if incident is None or not incidents.rooted(incident):
+        return True
+    root = incidents.cause(incident)
+    return root.kind is FindingKind.HOST_OOM and root.facts.get("grade") != "confirmed"
 
 
 def _conclude_incident(job: Job, incident: Incident, now: int) -> tuple[Job, Turn | None]:

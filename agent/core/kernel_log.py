@@ -15,6 +15,8 @@ from agent.core.text import strip_controls
 
 KERNEL = 0
 """The facility of what the kernel wrote itself (syslog.h)."""
+TASKS_KEPT = 6
+"""Processes of the table in an out-of-memory report that are kept: the biggest."""
 TEXT_LENGTH = 500
 """Characters of a line that are kept."""
 
@@ -64,6 +66,8 @@ _CONSTRAINT = re.compile(
     r"(?:task_memcg=(?P<own>[^,]{1,1024}),)?task=(?P<process>.{1,64}),pid=(?P<pid>\d{1,10}),uid="
 )
 _LIMIT = re.compile(r"^memory: usage (?P<used>\d{1,15})kB, limit (?P<limit>\d{1,15})kB")
+_TASKS = re.compile(r"^\[ *pid *\] +uid +tgid +total_vm +rss\b")
+_TASK = re.compile(r"^\[ *(\d{1,10})\] +\d{1,10} +\d{1,10} +\d{1,15} +(\d{1,15})(?: +-?\d{1,20}){2,12} (\S.{0,31})$")
 _RESIDENT = re.compile(r"anon-rss:(\d{1,15})kB")
 _DISK_IO = (
     re.compile(r"^Buffer I/O error on dev(?:ice)? (?P<device>[\w!-]{1,64})"),
@@ -92,9 +96,15 @@ def records(data: bytes) -> Iterator[Record]:
 
 
 class Reader:
-    """Reads records in their order; some facts are told in several lines, so it remembers the last few of those."""
+    """Reads records in their order; some facts are told in several lines, so it remembers the last few of those.
 
-    def __init__(self) -> None:
+    `page`: bytes in a page of memory, in which the kernel counts what each process holds.
+    """
+
+    def __init__(self, page: int = 4096) -> None:
+        self._page = page
+        self._tasks: list[tuple[int, str, int]] | None = None
+        """The biggest processes of the table that is being told, as (pid, name, bytes); None outside of one."""
         self._lost: str | None = None
         self._constraints: dict[int, Mapping[str, Json]] = {}
         self._limit: int | None = None
@@ -123,6 +133,9 @@ class Reader:
         )
 
     def _memory(self, text: str) -> Recognised | None:
+        if text.startswith("["):
+            self._task(text)
+            return None
         if "emory" not in text and not text.startswith("oom-kill:"):
             return None
         limit = _LIMIT.match(text)
@@ -139,6 +152,14 @@ class Reader:
         killed = _KILLED.match(text)
         return self._killed(killed, text) if killed is not None else None
 
+    def _task(self, text: str) -> None:
+        if _TASKS.match(text):
+            self._tasks = []
+        row = _TASK.match(text) if self._tasks is not None else None
+        if row is not None and self._tasks is not None:
+            self._tasks.append((int(row[1]), row[3], int(row[2]) * self._page))
+            self._tasks = sorted(self._tasks, key=lambda task: -task[2])[:TASKS_KEPT]
+
     def _killed(self, killed: re.Match[str], text: str) -> Recognised:
         pid = int(killed["pid"])
         scope = "cgroup" if killed["scope"].startswith("Memory cgroup") else "host"
@@ -146,7 +167,9 @@ class Reader:
         resident = _RESIDENT.search(killed["rest"])
         if resident is not None:
             facts["resident"] = int(resident[1]) * 1024
-        self._limit = None
+        if self._tasks:
+            facts["tasks"] = [list(task) for task in self._tasks]
+        self._limit = self._tasks = None
         return Recognised(
             KernelKind.OOM_KILL, text[:TEXT_LENGTH], pid=pid, process=killed["process"], facts=facts
         )

@@ -184,6 +184,8 @@ def _facts(alert: Alert, node: str) -> Iterator[tuple[str, str | None]]:
     job: Mapping[str, Json] = alert.job or {}
     yield "Model", _text(job.get("model"))
     yield "Job", _text(job.get("name")) if job.get("name") != job.get("model") else None
+    yield "Command", _text(job.get("command"))
+    yield "User", _text(job.get("user"))
     if job.get("duration_seconds") is not None:
         yield "Duration", duration(job["duration_seconds"] * SECOND)
     if job.get("loss") is not None:

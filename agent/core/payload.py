@@ -67,11 +67,8 @@ def data(alert: Alert, *, reason: str, test: bool = False) -> dict[str, Json]:
     }
 
 
-def job_snapshot(job: Job, now: int, *, user: str | None = None) -> dict[str, Json]:
-    """Build the contract's `job` object as of `now` (UTC milliseconds).
-
-    `user` is what the caller learned elsewhere, given only where `include_user` is set.
-    """
+def job_snapshot(job: Job, now: int) -> dict[str, Json]:
+    """Build the contract's `job` object as of `now` (UTC milliseconds), with the command line where that is known."""
     progress, end = job.progress, job.exit
     return {
         "id": job.id,
@@ -92,7 +89,8 @@ def job_snapshot(job: Job, now: int, *, user: str | None = None) -> dict[str, Js
         "exit_code": None if end is None else end.code,
         "signal": None if end is None else end.signal,
         "gpus": [gpu.index for gpu in job.held] or None,
-        "user": user,
+        "user": job.user,
+        **({} if job.command is None else {"command": job.command}),
     }
 
 

@@ -60,6 +60,7 @@ def join(job: Job, seen: TreeSeen) -> Job:
         model=job.model or seen.model,
         framework=job.framework or seen.framework,
         gpus=seen.gpus or job.gpus,
+        command=seen.command or job.command,
     )
 
 
@@ -104,7 +105,7 @@ def absorb(job: Job, other: Job) -> Job:
 def note_end(job: Job, ended: ProcessEnded) -> tuple[Job, ProcessEnded | None]:
     """Note the end of a process; with it the end of the job, once it is that. A wrapper's word settles it."""
     pid = (ended.pid, ended.start_ticks)
-    end = Exit(ended.ended_at, ended.exit_code, ended.signal, ended.reported)
+    end = Exit(ended.ended_at, ended.exit_code, ended.signal, ended.reported, ended.big)
     job = replace(job, ranks=tuple(replace(rank, exit=end) if _pid(rank) == pid else rank for rank in job.ranks))
     leader = _pid(job.process) if job.process is not None else None
     ranks = {_pid(rank): rank.exit for rank in job.ranks}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from agent.core.clock import HOUR, SECOND
 from agent.core.disk_past import Room, full_in
 from agent.core.gpu_usage import Usage
-from agent.core.job import Job, JobState
+from agent.core.job import HeldGpu, Job, JobState
 from agent.core.lives import Span, gaps
 from agent.core.model import Alert, AlertType, DeliveryState, Json, Severity, Status
 from agent.core.payload import finite, rfc3339
@@ -82,6 +82,7 @@ class Found:
 def build(period: Period, found: Found, *, node: str, zone: str, made_at: int) -> dict[str, Json]:
     """Put a report together; `zone` names the zone in which its days count."""
     late = made_at - period.due_at
+    known: dict[str, HeldGpu] = {}
     return {
         "report": str(period.type),
         "period": period.key,
@@ -92,8 +93,8 @@ def build(period: Period, found: Found, *, node: str, zone: str, made_at: int) -
         "hours": round((period.ends_at - period.starts_at) / HOUR, 2),
         "made_at": rfc3339(made_at),
         "late_seconds": late // SECOND if late > LATE else None,
-        "jobs": _jobs(found, period),
-        "gpus": _gpus(found.by_gpu),
+        "jobs": _jobs(found, period, known),
+        "gpus": _gpus(found.by_gpu, known),
         "alerts": _alerts(found),
         "out_of_memory": _memory(found),
         "disks": [_disk(mountpoint, looks) for mountpoint, looks in _fullest(found.disks)],
@@ -104,12 +105,13 @@ def build(period: Period, found: Found, *, node: str, zone: str, made_at: int) -
     }
 
 
-def _jobs(found: Found, period: Period) -> Json:
-    """Outcomes counted, and the jobs that tell most: failures first, then the longest."""
+def _jobs(found: Found, period: Period, known: dict[str, HeldGpu]) -> Json:
+    """Outcomes counted, and the jobs that tell most: failures first, then the longest. Fills the GPUs `known`."""
     counts: Counter[JobState] = Counter()
     seconds: Counter[JobState] = Counter()
     listed: list[tuple[bool, float, dict[str, Json]]] = []
     for job in found.jobs:
+        known |= {gpu.uuid: gpu for gpu in job.held}
         outcome = _outcome(job, period)
         took = max(0, min(job.ended_at or period.ends_at, period.ends_at) - job.started_at) / SECOND
         counts[outcome] += 1
@@ -152,14 +154,18 @@ def _job(job: Job, outcome: JobState, took: float, usage: Usage | None) -> dict[
     }
 
 
-def _gpus(by_gpu: Mapping[str, Usage]) -> Json:
-    """The node's GPUs together and one by one; null where nobody looked."""
+def _gpus(by_gpu: Mapping[str, Usage], known: Mapping[str, HeldGpu]) -> Json:
+    """The node's GPUs together and one by one; null where nobody looked. Jobs tell which GPU has which number."""
     if not by_gpu:
         return None
     ranked = sorted(by_gpu.items(), key=lambda item: -item[1].held)
     whole = sum((usage for _, usage in ranked), Usage())
-    each = [{"uuid": uuid, **_usage(usage)} for uuid, usage in ranked[:MOST_GPUS]]
+    each = [{**_gpu(uuid, known.get(uuid)), **_usage(usage)} for uuid, usage in ranked[:MOST_GPUS]]
     return {**_usage(whole), "each": each, "more": max(0, len(ranked) - MOST_GPUS)}
+
+
+def _gpu(uuid: str, seen: HeldGpu | None) -> dict[str, Json]:
+    return {"uuid": uuid, "index": seen.index if seen else None, "name": seen.name if seen else None}
 
 
 def _usage(usage: Usage) -> dict[str, Json]:

@@ -134,7 +134,7 @@ def _gpus_table(gpus: Json) -> Table:
     if gpus is None:
         return Table("GPUs", headers, (), "No GPU readings.")
     each = gpus["each"]
-    named = [(item["uuid"], item) for item in each] + ([("all", gpus)] if len(each) > 1 else [])
+    named = [(_gpu(item), item) for item in each] + ([("all", gpus)] if len(each) > 1 else [])
     rows = tuple(
         (
             name,
@@ -148,6 +148,13 @@ def _gpus_table(gpus: Json) -> Table:
         for name, item in named
     )
     return Table("GPUs", headers, rows, f"{gpus['more']} more are not listed." if gpus["more"] else "")
+
+
+def _gpu(item: Json) -> str:
+    """Its number and name, or the beginning of its UUID where no job has told them."""
+    if item["index"] is None:
+        return f"{item['uuid'][:12]}…"
+    return f"GPU {item['index']}" + (f" ({item['name']})" if item["name"] else "")
 
 
 def _alerts_table(alerts: Json) -> Table:
@@ -182,7 +189,7 @@ def _disks_table(disks: Sequence[Json]) -> Table:
         (
             item["mountpoint"],
             f"{item['used_percent']:g} %",
-            f"{item['change_percent']:+g}",
+            f"{item['change_percent']:+g} points",
             size(item["free_bytes"]),
             UNKNOWN if item["full_in_seconds"] is None else _length(item["full_in_seconds"]),
         )

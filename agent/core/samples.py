@@ -6,12 +6,13 @@ Each is marked as a test. Nothing in it describes a real run, machine or person.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from agent.core import advice, causes
+from agent.core import advice, causes, report_sample
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.facts import FindingKind, Progress
 from agent.core.job import Exit, HeldGpu, Job, JobState, mint
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, Status
 from agent.core.payload import job_snapshot
+from agent.core.periods import NAMES
 from agent.core.policy.identity import alert_id, fingerprint
 
 JOB, MODEL = "llama-3-8b-sft", "Llama-3-8B"
@@ -117,17 +118,13 @@ _STORIES: Mapping[AlertType, _Story] = {
         "Source 'gpu' has been busy with one look for 42 s.",
         title="Monitoring of gpu is stuck", labels={"component": "gpu"},
     ),
-    AlertType.DAILY_SUMMARY: _Story(
-        "Yesterday 4 runs ended: 3 complete, 1 failed.", fields={"GPU hours": "184", "Alerts": "6"}
-    ),
-    AlertType.WEEKLY_DIGEST: _Story(
-        "Last week 21 runs ended: 18 complete, 2 failed, 1 cancelled.", fields={"GPU hours": "1180", "Alerts": "31"}
-    ),
 }
 
 
 def full(alert_type: AlertType, node: str, now: int) -> Alert:
     """The sample of a type with everything that such an alert may hold, as of `now` (UTC milliseconds)."""
+    if alert_type in NAMES:
+        return replace(report_sample.of(alert_type, node, now), test=True)
     told = _STORIES[alert_type]
     job = None if told.state is None else _job(told, now)
     bare = minimal(alert_type, node, now)

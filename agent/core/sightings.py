@@ -44,6 +44,8 @@ class TreeSeen:
     framework: str | None = None
     gpus: tuple[str, ...] = ()
     """The GPUs that its environment allows it: numbers or UUIDs; empty if unknown."""
+    command: str | None = None
+    """The leader's command line, fit to be shown; None unless the user has asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,12 @@ class Stuck:
     """The kernel's function in which it waits, if that may be seen."""
     mount: str | None = None
     """The file system that it waits for, as far as its open files tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Big:
+    """A process and the bytes of host memory that it held."""
+
+    pid: int
+    name: str
+    held: int

@@ -1,10 +1,15 @@
 """A small table for people, whoever draws it: as text here, as HTML in mails."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 UNKNOWN = "-"
 """Stands in a cell for what is not known."""
+
+
+_NUMBER = re.compile(r"[+-]?\d(?!\d{3}-)")
+"""How a number begins, or a length of time or a size; a date is none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold numbers, to be set flush right."""
         columns = zip(*self.rows, strict=True)
-        return tuple(all(cell[:1].isdigit() or cell in ("", UNKNOWN) for cell in column) for column in columns)
+        return tuple(all(_NUMBER.match(cell) or cell in ("", UNKNOWN) for cell in column) for column in columns)
 
     def lines(self) -> Iterator[str]:
         """The table as text, in columns."""

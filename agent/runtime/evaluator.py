@@ -226,6 +226,9 @@ class Evaluator:
             changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
         elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.XID:
             self._gpus.take(fact, event.at)
+        elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.OOM_KILL:
+            owner = self._job_gpus.owner(fact.pid)
+            self._turn(self._book.killed(owner, fact, event.at) if owner is not None else (), changes, now)
         else:
             self._turn(self._book.fold(event), changes, now)
 

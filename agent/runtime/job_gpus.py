@@ -69,6 +69,10 @@ class JobGpus:
         """The processes of one job, and those of the dead that held memory of a GPU lately."""
         return self._pids.get(job_id, frozenset())
 
+    def owner(self, pid: int | None) -> str | None:
+        """The running job that a process belongs to, or belonged to when last seen."""
+        return next((job for job, pids in self._pids.items() if pid in pids), None)
+
     def examine(self, job: Job, finding: LogFinding, at: int) -> Autopsy | None:
         """Look at why a job ran out of GPU memory; None where no GPU is seen and the text tells nothing."""
         upto = finding.written_at if finding.written_at is not None else at

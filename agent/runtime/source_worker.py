@@ -114,14 +114,17 @@ class SourceStep:
 
     def _publish(self, reading: Reading, began: Instant) -> None:
         """Show the reading, after its events can be seen: "read to the end" must not be known before what was read."""
+        awaited = self._awaited(reading, began)
         self._board.publish(self._source.name, reading, began)
-        if self._awaited(reading):
+        if awaited:
             self._on_events()
 
-    def _awaited(self, reading: Reading) -> bool:
-        """Whether the evaluator waits for a log that has now been read to its end."""
+    def _awaited(self, reading: Reading, began: Instant) -> bool:
+        """Whether the evaluator waits for a log that has been read to its end, as was not known at this moment."""
         urgent = self._board.urgent_logs()
-        return any(log.offset >= log.size and log.path in urgent for log in reading.logs)
+        ends = [log for log in reading.logs if log.offset >= log.size and log.path in urgent]
+        known = (self._board.log(log.path) for log in ends)
+        return any(seen is None or seen.drained_at != began.monotonic for seen in known)
 
     def _absent(self, reason: str) -> None:
         self._board.unavailable(self._source.name, reason)

@@ -27,6 +27,8 @@ POLL = "poll"
 
 REAP_WAIT = 1.0
 """Seconds for which the parent of a process that ended is given time to take notice, which is what reveals the code."""
+BIG_NAMED, BIG_AT_LEAST = 4, 1 << 30
+"""How many other processes are noted when one was killed, and the bytes of memory that make them worth it."""
 REAP_LOOK = 0.05
 """Seconds between two looks meanwhile; nothing tells of it, as the handle is readable all along."""
 
@@ -161,5 +163,7 @@ def _look_up(key: ProcessKey, now: Instant) -> _Ended | None:
 def _event(key: ProcessKey, end: _Ended, now: Instant) -> Event:
     boot, pid, ticks = key
     code, signal = procstat.exit_code(end.wait_status) if end.wait_status is not None else (None, None)
-    fact = ProcessEnded(boot, pid, ticks, ended_at=end.at.wall, exit_code=code, signal=signal)
+    killed = code is None or signal == "SIGKILL"
+    big = proc.biggest(BIG_NAMED, BIG_AT_LEAST) if killed else ()
+    fact = ProcessEnded(boot, pid, ticks, ended_at=end.at.wall, exit_code=code, signal=signal, big=big)
     return Event(event_id("exits", boot, pid, ticks), ExitSource.name, now.wall, fact)

@@ -57,7 +57,7 @@ class KernelSource:
         self._path = config.path
         self._boot = boot_id
         self._descriptor: int | None = None
-        self._reader = Reader()
+        self._reader = Reader(os.sysconf("SC_PAGE_SIZE"))
         self._upto: int | None = None
         """The last sequence number that was read in this boot; None before the first record."""
         self._first = True

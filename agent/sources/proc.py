@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent.core import procstat
 from agent.core.procstat import ProcStat
+from agent.core.sightings import Big
 
 _INFO = struct.Struct("=QQ11Ii")
 """`struct pidfd_info` of linux/pidfd.h in its first size: mask, cgroup, pid and credentials, exit status."""
@@ -113,6 +114,28 @@ def status(pid: int | str) -> dict[str, tuple[str, ...]]:
         return {}
     lines = (line.partition(":") for line in text.splitlines())
     return {name: tuple(rest.split()) for name, _, rest in lines}
+
+
+def biggest(count: int, least: int) -> tuple[Big, ...]:
+    """The processes that hold most host memory now, the biggest first, each at least `least` bytes."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    held = ((_resident(pid) * page, pid) for pid in _pids())
+    found = sorted((item for item in held if item[0] >= least), reverse=True)[:count]
+    stats = ((pid, size, stat(pid)) for size, pid in found)
+    return tuple(Big(pid, seen.name, size) for pid, size, seen in stats if seen is not None)
+
+
+def _pids() -> list[int]:
+    with os.scandir("/proc") as entries:
+        return [int(entry.name) for entry in entries if entry.name.isdigit()]
+
+
+def _resident(pid: int) -> int:
+    """Pages of memory that a process holds; 0 where it has gone or may not be seen."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def open_pidfd(pid: int) -> int | None:

@@ -72,11 +72,21 @@ def _alerts(conn: sqlite3.Connection, since: int, until: int) -> list[AlertCount
 
 def _noisy(conn: sqlite3.Connection, since: int, until: int) -> list[tuple[int, Alert]]:
     rows = conn.execute(
-        "SELECT count(*) AS times, max(starts_at), id, body FROM alert WHERE starts_at >= ? AND starts_at < ? "
+        "SELECT fingerprint, count(*) AS times FROM alert WHERE starts_at >= ? AND starts_at < ? "
         "GROUP BY fingerprint HAVING times >= ? ORDER BY times DESC, fingerprint LIMIT ?",
         (since, until, NOISY_FROM, MOST_NOISY),
-    )
-    return [(times, load(Alert, body, f"alert {alert_id}")) for times, _, alert_id, body in rows]
+    ).fetchall()
+    latest = [
+        conn.execute(
+            "SELECT id, body FROM alert WHERE fingerprint = ? AND starts_at < ? ORDER BY starts_at DESC LIMIT 1",
+            (mark, until),
+        ).fetchone()
+        for mark, _ in rows
+    ]
+    return [
+        (times, load(Alert, body, f"alert {alert_id}"))
+        for (_, times), (alert_id, body) in zip(rows, latest, strict=True)
+    ]
 
 
 def _memory(conn: sqlite3.Connection, since: int, until: int) -> list[Alert]:

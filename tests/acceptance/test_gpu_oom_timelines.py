@@ -2,11 +2,13 @@
 
 import pytest
 
+from agent.core.facts import KernelSeen
 from agent.core.gpu_usage import WHOLE, hour_of
+from agent.core.kernel_log import KernelKind
 from agent.core.ports import SendError, SendErrorKind
 from agent.store import gpu_hours
 from tests.support.gpus import GIB, TRAINS, ScriptedGpus
-from tests.support.livelog import LiveLog
+from tests.support.livelog import BOOT, LiveLog
 
 PID, NEIGHBOUR = 4_000, 7_777
 OOM = (
@@ -125,3 +127,24 @@ def test_the_hours_of_gpus_are_kept_by_job(nodes, tmp_path, restarts):
     assert held["GPU-0", WHOLE].held == 0
     assert held["GPU-3", job].memory_peak == 35 * GIB
     assert held["GPU-3", job].energy == pytest.approx(held["GPU-3", job].seen * 600)
+
+
+def test_a_process_that_the_kernel_killed_for_host_memory_is_one_message_that_says_why(nodes, tmp_path):
+    node = nodes()
+    log = LiveLog(node, tmp_path / "train.log", watched=False)
+    log.start(pid=PID)
+    log.say("step 1/10 loss 0.5")
+    node.run(10)
+    line = f"Out of memory: Killed process {PID} (python3) total-vm:1kB, anon-rss:1kB"
+    facts = {"scope": "host", "resident": 120 * GIB, "tasks": [[PID, "python3", 120 * GIB], [9, "redis", 40 * GIB]]}
+    log.end(137, "SIGKILL")
+    node.run(1)
+    node.tell(
+        KernelSeen(BOOT, KernelKind.OOM_KILL, line, node.clock.now().wall, pid=PID, process="python3", facts=facts)
+    )
+    node.run(5)
+
+    told = {str(item.message.alert.type): item.message for item in node.channels["ops"].sent}
+    assert list(told) == ["job_failed"]
+    assert "was killed for lack of host memory at step 1 of 10. The kernel killed pid 4000" in told["job_failed"].body
+    assert "Also big then: pid 9 (redis) 40.0 GiB." in told["job_failed"].body

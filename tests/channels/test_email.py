@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from agent.channels.shared.http import Client, HttpSettings
-from agent.core.model import NotificationKind, Severity
+from agent.core import samples
+from agent.core.model import AlertType, NotificationKind, Severity
 from agent.core.ports import SendError, SendErrorKind
 from agent.core.redact import Secret
 from agent.runtime.clock import SystemClock
@@ -79,6 +80,20 @@ def test_the_html_part_escapes_everything_and_needs_nothing_from_outside():
     assert '<a href="https://runs.example/1?a=1&amp;b=2">Run page</a>' in page
     assert "border-left:4px solid #e01e5a" in page
     assert not re.search(r"<img|<link|<script|url\(|@import", page)
+
+
+def test_a_report_is_whole_as_tables_in_both_parts():
+    about = samples.full(AlertType.DAILY_SUMMARY, "node-1", FAILED.starts_at)
+    about = replace(about, report={**about.report, "disks": [{**about.report["disks"][0], "mountpoint": "/<b>"}]})
+    _, _, mail = delivered(message(about, kind=NotificationKind.REPORT))
+    text, html = part(mail, "plain").replace("\r\n", "\n"), part(mail, "html")
+    assert "\nJobs\n  Outcome      Job             Reason " in text
+    assert re.findall(r"<h2 [^>]*>([^<]*)</h2>", html) == re.findall(r"\n\n([A-Z][A-Za-z ]+)\n  ", text)
+    assert 'align="right"' in html
+    assert "/&lt;b&gt;" in html
+    assert not re.search(r"<(img|script|style|link)|https?:", html)
+    for line in about.evidence:
+        assert line not in text
 
 
 def test_the_mails_of_a_job_are_one_thread_and_a_repeat_is_the_same_mail():

@@ -11,7 +11,7 @@ from agent.core.facts import FindingKind, ProcessEnded, ProcessStarted, Progress
 from agent.core.incidents import WINDOW
 from agent.core.job import JobState
 from agent.core.jobbook import JobBook, LogState
-from agent.core.jobs import FINAL_SETTLE, LOG_WAIT, REPORT_WAIT, SETTLE, Turn
+from agent.core.jobs import FINAL_SETTLE, KILL_WAIT, LOG_WAIT, REPORT_WAIT, SETTLE, Turn
 from agent.core.model import AlertType, Severity
 from agent.core.ports import LogReading
 from tests.core.values import FILE, LOG, NOW, event, finding, progress
@@ -131,7 +131,7 @@ def test_a_wrapper_that_never_reports_is_not_waited_for_for_ever():
 )
 def test_exit_codes_without_a_word_in_the_log(code, signal, state, reason):
     book = Book(started(), ended(NOW, code, signal=signal))
-    book.at(NOW)
+    book.at(NOW + KILL_WAIT)
     assert (book.job.state, book.job.reason) == (state, reason)
 
 

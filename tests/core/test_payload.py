@@ -95,7 +95,7 @@ def test_a_test_says_so(alert, kind):
 def test_a_running_job_lasts_until_now():
     held = (HeldGpu(0, "GPU-a", "H100"), HeldGpu(1, "GPU-b", "H100"))
     running = replace(JOB, state=JobState.RUNNING, ended_at=None, exit=None, held=held)
-    snapshot = job_snapshot(running, AT + 1_000, user="alice")
+    snapshot = job_snapshot(replace(running, user="alice"), AT + 1_000)
     assert snapshot["duration_seconds"] == 7501.0
     assert snapshot["exit_code"] is snapshot["signal"] is None
     assert (snapshot["gpus"], snapshot["user"]) == ([0, 1], "alice")

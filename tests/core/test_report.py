@@ -11,10 +11,11 @@ from agent.core.clock import DAY, HOUR, MINUTE
 from agent.core.disk_past import Room
 from agent.core.facts import Progress
 from agent.core.gpu_usage import Usage
-from agent.core.job import Job, JobState
+from agent.core.job import HeldGpu, Job, JobState
 from agent.core.model import AlertType, DeliveryState, Severity, Status
 from agent.core.periods import Schedule, covering
 from agent.core.report import MOST_JOBS, AlertCount, DeliveryCount, Found
+from agent.core.table import Table
 from tests.core.values import alert
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -97,6 +98,21 @@ def test_gpus_together_and_one_by_one():
     assert (gpus["idle_percent"], gpus["energy_kwh"], gpus["memory_peak_bytes"]) == (25.0, 2.5, 1 << 30)
     assert [item["uuid"] for item in gpus["each"]] == ["GPU-a", "GPU-b"]
     assert gpus["each"][1]["idle_percent"] is None
+
+
+def test_jobs_tell_which_gpu_is_which():
+    held = (HeldGpu(3, "GPU-a", "NVIDIA H100"),)
+    made = build(jobs=[job(held=held)], by_gpu={"GPU-a": Usage(held=1.0), "GPU-b0123456789": Usage()})
+    assert [(item["uuid"], item["index"]) for item in made["gpus"]["each"]] == [("GPU-a", 3), ("GPU-b0123456789", None)]
+    assert "GPU 3 (NVIDIA H100)" in text(made)
+    assert "GPU-b0123456…" in text(made)
+
+
+def test_numbers_stand_flush_right_and_dates_do_not():
+    rows = (("2026-03-28 10:00", "9 %", "+1 points", "x"), ("2026-03-28", "-", "-2", "5"))
+    table = Table("t", ("a", "b", "c", "d"), rows)
+    assert table.numeric() == (False, True, True, False)
+    assert list(table.lines())[2] == "  2026-03-28 10:00  9 %  +1 points  x"
 
 
 def test_alerts_by_type_and_what_was_noisy():

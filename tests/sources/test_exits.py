@@ -276,3 +276,12 @@ def test_a_living_process_has_no_exit_status():
 def test_owners_are_read_from_the_status():
     assert proc.owners(os.getpid()) == (os.getuid(), os.geteuid(), *os.getresuid()[2:], os.geteuid())
     assert proc.exists(os.getpid())
+
+
+def test_the_biggest_processes_are_named_biggest_first():
+    found = proc.biggest(3, 1 << 20)
+
+    assert 1 <= len(found) <= 3
+    assert [item.held for item in found] == sorted((item.held for item in found), reverse=True)
+    assert all(item.name and item.held >= 1 << 20 for item in found)
+    assert proc.biggest(3, 1 << 60) == ()

@@ -30,6 +30,6 @@ def _rows(table: Table) -> str:
 
 
 def _cell(tag: str, style: str, text: str, number: bool) -> str:  # noqa: FBT001 - private and positional
-    """One cell. Numbers stay in one line; long texts may break anywhere, since some mail programs never scroll."""
-    wrap = "white-space:nowrap" if number else "word-break:break-word"
+    """One cell. Numbers stay in one line; long texts break where they must, but not into single letters."""
+    wrap = "white-space:nowrap" if number else "min-width:80px;word-break:break-word"
     return f'<{tag} align="{"right" if number else "left"}" style="{style};{wrap}">{escape(text)}</{tag}>'

@@ -3,13 +3,14 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Generic, TypeVar
 
-from agent.channels.shared.base import CommonConfig, Tools
-from agent.channels.shared.exchange import Request, Response
+from agent.channels.shared.base import CommonConfig, Tools, links
+from agent.channels.shared.exchange import Request, Response, classify_status
 from agent.core.message import Message
 from agent.core.model import Json
-from agent.core.ports import Receipt
+from agent.core.ports import Receipt, SendError
 
 JSON_HEADERS: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -34,14 +35,22 @@ class Posting(ABC, Generic[Settings]):
 
     def send(self, message: Message, key: str) -> Receipt:  # noqa: ARG002 - such a vendor takes no key
         """Post the message. Raises SendError."""
-        return self.judge(self._tools.http.request(self.request(message), self._config.timeout))
+        return self.judge(self._tools.http.request(self.request(self._linked(message)), self._config.timeout))
 
     def preview(self, message: Message, key: str) -> str:  # noqa: ARG002 - as above
         """Show the request with its URL masked."""
-        return self.request(message).preview()
+        return self.request(self._linked(message)).preview()
 
     def close(self) -> None:
         """Nothing to let go of: the client is shared."""
+
+    def _linked(self, message: Message) -> Message:
+        """The message with the channel's own page among its links."""
+        return replace(message, links=links(message, self._config.link))
+
+    def _failure(self, response: Response) -> SendError | None:
+        """What the status says: an error, or None for 2xx."""
+        return classify_status(response, self._tools.clock.now().wall, self._tools.redactor)
 
 
 def encoded(body: Json) -> bytes:

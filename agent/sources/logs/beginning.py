@@ -6,8 +6,9 @@ What ended in an error or well, with nothing after it, is taken for an earlier r
 """
 
 import os
+from collections.abc import Iterable, Iterator
 
-from agent.core.facts import FindingKind, LogFinding
+from agent.core.facts import FindingKind, LogFinding, Role, TrainingSeen
 from agent.core.runs import Awaited
 from agent.sources.logs.recogniser import Place
 from agent.sources.logs.rules import Rules
@@ -26,22 +27,30 @@ def find_beginning(rules: Rules, path: str, status: os.stat_result) -> int:
     tail.size = size
     try:
         scanner = LogScanner(rules, path, "", Place(start, start, tail.before(start)))
-        marker = _scan(scanner, tail, size)
+        begin = _last_run(_facts(scanner, tail, size), start)
     finally:
         tail.close()
-    if scanner.run.awaited in (Awaited.AFTER_END, Awaited.AFTER_ERROR):
-        return size
-    return max(scanner.run.anchor, start if marker is None else marker)
+    return size if scanner.run.awaited in (Awaited.AFTER_END, Awaited.AFTER_ERROR) else begin
 
 
-def _scan(scanner: LogScanner, tail: Tail, size: int) -> int | None:
-    """Read on to the end as it is now; the offset of the last start marker."""
-    marker: int | None = None
+def _last_run(facts: Iterable[LogFinding | TrainingSeen], begin: int) -> int:
+    """The start marker of the last run; where it has none, its first progress, if that is not the first of all."""
+    trained = ended = False
+    for fact in facts:
+        if isinstance(fact, TrainingSeen):
+            begin = fact.offset if trained or ended else begin
+            trained, ended = True, False
+        elif fact.kind is FindingKind.STARTED:
+            begin, trained, ended = fact.offset, False, False
+        elif fact.kind is FindingKind.COMPLETED or fact.role is Role.ROOT:
+            ended = True
+    return begin
+
+
+def _facts(scanner: LogScanner, tail: Tail, size: int) -> Iterator[LogFinding | TrainingSeen]:
+    """Read on to the end as it is now."""
     while tail.offset < size:
         data = tail.read(scanner.tail, min(READ_AT_ONCE, size - tail.offset))
         if not data:
             break
-        for item in scanner.feed(data):
-            if isinstance(item.fact, LogFinding) and item.fact.kind is FindingKind.STARTED:
-                marker = item.fact.offset
-    return marker
+        yield from (item.fact for item in scanner.feed(data))

@@ -19,7 +19,7 @@ from agent.sources.processes.holdings import Holdings
 from agent.sources.processes.portrait import Setting, started_at
 from agent.sources.processes.scene import Belonging, Run, Scene
 from agent.sources.processes.settings import Config, Descriptions
-from agent.sources.processes.table import Table
+from agent.sources.processes.table import Read, Table
 from agent.sources.processes.telling import SOURCE, Telling
 from agent.sources.processes.writing import Writing
 
@@ -34,21 +34,22 @@ _MAY_DRAW = frozenset({Kind.OTHER, Kind.ASIDE})
 class ProcessSource:
     """Implements `core.ports.Source`.
 
-    `leaders` gives the processes that lead running jobs. `discover`: whether to find out what runs write to. `own`: the
-    agent's pid, which is left out with all that it has started.
+    `leaders` gives the processes that lead running jobs. `discover`: whether to find out what runs write to. `show`
+    gives command lines as they are told, by default not at all. `own`: the agent's pid, which is left out with all that
+    it has started.
     """
 
     name = SOURCE
 
     def __init__(
         self, config: Config, descriptions: Descriptions, *, leaders: Callable[[], Collection[ProcessKey]],
-        progress: Progress, discover: bool = True, own: int | None = None,
+        progress: Progress, discover: bool = True, show: Read = lambda _: None, own: int | None = None,
     ) -> None:  # fmt: skip
         self.interval = config.interval
         self._descriptions = descriptions
         self._leaders = leaders
         self._discover = discover
-        self._table = Table(descriptions.by_command, own)
+        self._table = Table(descriptions.by_command, show, own)
         self._holdings = Holdings()
         self._writing = Writing(self._table, self._holdings)
         self._witness = Witness(progress)
@@ -117,6 +118,7 @@ class ProcessSource:
         key = process_key(setting.boot, *leader.key)
         began = self._telling.began(key, lambda: started_at(leader, scene.at))
         seen = setting.seen(run, scene, because=verdict.because, began=began)
+        seen = replace(seen, command=self._table.command(leader.pid))
         pids = tuple(member.pid for member in run.tree.members)
         return TreeReading(leader.pid, seen.name, verdict.taken, verdict.because, seen, pids, logs, leader.uid)
 

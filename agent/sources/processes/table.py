@@ -18,8 +18,8 @@ YOUNG = 15.0
 LOOK_EVERY = 60.0
 """Seconds between two looks at one that is older and belongs to no run."""
 
-Name = Callable[[Sequence[str]], str | None]
-"""What the user calls a process by its command line, if he does."""
+Read = Callable[[Sequence[str]], str | None]
+"""Makes something of a command line, and nothing of most."""
 
 
 @dataclass(slots=True)
@@ -32,15 +32,22 @@ class Entry:
     """None for what is never looked at closely, the kernel's threads and the agent, and while it is blocked."""
     named: str | None = None
     """What the user's pattern for its command line calls it."""
+    command: str | None = None
+    """Its command line, fit to be shown, if that is wanted."""
     due: float = 0.0
 
 
 class Table:
-    """All processes that may be seen, by pid. `own`: the agent's pid; it and what it has started are left out."""
+    """All processes that may be seen, by pid.
 
-    def __init__(self, name: Name, own: int | None = None) -> None:
+    `name` tells what the user calls a process by its command line, `show` how that is shown. `own`: the agent's pid; it
+    and what it has started are left out.
+    """
+
+    def __init__(self, name: Read, show: Read, own: int | None = None) -> None:
         self.entries: dict[int, Entry] = {}
         self._name = name
+        self._show = show
         self._own = os.getpid() if own is None else own
 
     def look(self, now: float, watched: Container[int]) -> None:
@@ -63,6 +70,11 @@ class Table:
     def names(self) -> dict[int, str]:
         """What the user's patterns call processes, by pid."""
         return {pid: entry.named for pid, entry in self.entries.items() if entry.named is not None}
+
+    def command(self, pid: int) -> str | None:
+        """A command line, fit to be shown, if that is wanted."""
+        entry = self.entries.get(pid)
+        return None if entry is None else entry.command
 
     def stat(self, pid: int) -> ProcStat | None:
         """What the kernel last said of a process."""
@@ -94,4 +106,4 @@ class Table:
         except close_look.Gone:
             del self.entries[pid]
             return
-        entry.member, entry.named = close.member, self._name(close.words)
+        entry.member, entry.named, entry.command = close.member, self._name(close.words), self._show(close.words)
