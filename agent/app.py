@@ -4,6 +4,7 @@ Channels are found by the name of their module, so only what the user named is i
 """
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ from agent.core.clock import SECOND, Clock
 from agent.core.digest import compose_digest
 from agent.core.disk_rules import DiskLimits
 from agent.core.message import Message
-from agent.core.policy.model import Recipient
+from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Source
 from agent.core.record import WHY
 from agent.core.redact import Redactor
@@ -33,9 +34,10 @@ from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
-from agent.runtime.records import Showing
+from agent.runtime.showing import Showing
 from agent.sources import proc
 from agent.sources.blocked import BlockedSource
+from agent.sources.cgroups import CgroupSource
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
@@ -87,14 +89,26 @@ def recipients(loaded: Loaded) -> tuple[Recipient, ...]:
     return tuple(_recipient(name, config) for name, config in _enabled(loaded))
 
 
+def rules(loaded: Loaded) -> Rules:
+    """The user's wishes about alerts as the policy sees them."""
+    settings = loaded.settings
+    return replace(
+        settings.rules(),
+        quiet_hours=settings.quiet_hours.rule(lambda name: resolve(name or settings.agent.timezone, os.environ)),
+        rate_limit=settings.rate_limit.rule(),
+        grouping=settings.grouping.rule(),
+        reports=reporting.takers(loaded, recipients(loaded)),
+    )
+
+
 def evaluator_settings(loaded: Loaded) -> Settings:
     """What the evaluator needs of the configuration."""
     settings = loaded.settings
     disk = settings.source("disk", DiskConfig)
     return Settings(
         node=settings.agent.node,
-        recipients=(channels := recipients(loaded)),
-        rules=replace(settings.rules(), reports=reporting.takers(loaded, channels)),
+        recipients=recipients(loaded),
+        rules=rules(loaded),
         pid_namespace=proc.pid_namespace(),
         labels=settings.agent.labels,
         clean=Redactor(loaded.secrets).clean,
@@ -126,8 +140,9 @@ def showing(loaded: Loaded, environ: Mapping[str, str]) -> Showing:
     """What the configuration says about showing alerts to who asks."""
     agent = loaded.settings.agent
     return Showing(
-        agent.node, recipients(loaded), Redactor(loaded.secrets), resolve(agent.timezone, environ), agent.include_paths
-    )
+        agent.node, recipients(loaded), Redactor(loaded.secrets), resolve(agent.timezone, environ),
+        agent.include_paths, rules(loaded).quiet_hours,
+    )  # fmt: skip
 
 
 def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str, str]) -> Compose:
@@ -173,12 +188,14 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
+    watched = _processes(loaded)
     always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
         "logs": logs if logs.enabled else None,
-        "processes": _processes(loaded),
+        ProcessSource.name: watched,
+        CgroupSource.name: watched and watched[0].interval,
         "gpu": (gpu.interval, gpu.slow_interval) if gpu.enabled else None,
         "kernel": kernel if kernel.enabled else None,
     }
@@ -205,6 +222,7 @@ def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable
         RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, logs, board), clock, disk.interval),
         "logs": lambda: LogSource(logs, wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),
         ProcessSource.name: lambda: _process_source(loaded, board),
+        CgroupSource.name: lambda: CgroupSource(board.leaders, settings.source("processes", ProcessesConfig).interval),
         Gpus.name: lambda: Gpus(settings.source("gpu", GpuConfig), board.gpus, clock),
         KernelSource.name: lambda: KernelSource(settings.source("kernel", KernelConfig)),
     }
@@ -218,13 +236,13 @@ def _logs(loaded: Loaded) -> LogsConfig:
     return config.model_copy(update={"paths": tuple(dict.fromkeys(paths))})
 
 
-def _processes(loaded: Loaded) -> object:
+def _processes(loaded: Loaded) -> tuple[ProcessesConfig, object] | None:
     """What the process source is built from; None where it is off, or there are no processes to see."""
     config = loaded.settings.source("processes", ProcessesConfig)
     logs = _logs(loaded)
     enabled = proc.is_there() if config.enabled == "auto" else config.enabled
     include = loaded.settings.agent.include_command
-    return (config, described.processes(loaded), logs.enabled and logs.discover, include) if enabled else None
+    return (config, (described.processes(loaded), logs.enabled and logs.discover, include)) if enabled else None
 
 
 def _process_source(loaded: Loaded, board: Board) -> ProcessSource:
@@ -267,6 +285,8 @@ def _recipient(name: str, config: "CommonConfig") -> Recipient:
         alerts=None if config.alerts is None else frozenset(config.alerts),
         min_severity=config.min_severity,
         match=config.match,
+        quiet_hours=config.quiet_hours,
+        max_per_hour=config.max_per_hour,
         stateful=config.STATEFUL,
         program=config.PROGRAM,
     )

@@ -1,12 +1,15 @@
 """The first lines of `run`: what is watched, what is not and why, who is told, and how to add a channel."""
 
 from collections.abc import Collection, Iterator
+from datetime import UTC
 
 from agent import described
 from agent.config.listen import Address
 from agent.config.load import CONSOLE, Loaded
+from agent.core.local_time import local
 from agent.core.model import Sample
 from agent.core.policy.model import Recipient
+from agent.core.policy.windows import QuietHours, Window, upcoming
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.processes.settings import Config as ProcessesConfig
@@ -14,9 +17,10 @@ from agent.store.directory import Opened
 
 
 def banner(
-    loaded: Loaded, channels: Collection[Recipient], disks: Collection[Sample], address: Address | None, opened: Opened
-) -> Iterator[str]:
-    """One line a subject. `disks`: the first samples of the disk source."""
+    loaded: Loaded, channels: Collection[Recipient], disks: Collection[Sample], address: Address | None,
+    opened: Opened, quiet: QuietHours, now: int,
+) -> Iterator[str]:  # fmt: skip
+    """One line a subject. `disks`: the first samples of the disk source; `now` in UTC milliseconds."""
     yield f"configuration: {loaded.config_path or 'built-in defaults (no file)'}; state in {loaded.state_dir}"
     yield _disks(loaded.settings.source("disk", DiskConfig), disks)
     yield _logs(loaded)
@@ -25,10 +29,20 @@ def banner(
     yield f"channels: {', '.join(f'{item.name} ({item.type})' for item in channels) or 'none'}"
     if not any(item.type != CONSOLE for item in channels):
         yield "nobody but this terminal is told: add a channel, for example by `gpuwarden init` and [channels.NAME]"
+    yield from (_window(window, now) for window in quiet.windows)
     if opened.damaged_aside is not None:
         yield f"the database was damaged and is now {opened.damaged_aside}; a new one was begun"
     yield from opened.warnings
     yield from loaded.warnings
+
+
+def _window(window: Window, now: int) -> str:
+    """A quiet window as its next night, by the clocks of its zone and in UTC, so that a wrong zone is seen."""
+    night = upcoming(window, now)
+    if night is None:
+        return f"quiet hours {window.name!r}: never"
+    here, there = (" to ".join(f"{local(at, zone):%a %H:%M}" for at in night) for zone in (window.zone, UTC))
+    return f"quiet hours {window.name!r}: {here} {window.zone}, which is {there} UTC"
 
 
 def _disks(config: DiskConfig, samples: Collection[Sample]) -> str:

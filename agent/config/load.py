@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
-from agent.config import faults, secrets
+from agent.config import across, faults, secrets
 from agent.config.environment import ENVIRONMENT, environment_layer, stray_variables, typed
 from agent.config.errors import ConfigError, Problem, kind_of
 from agent.config.layers import Layer, Origin, problem_at
@@ -72,7 +72,7 @@ def load(*, config: Path | None, state_dir: Path | None, environ: Mapping[str, s
     shape = Shape(base, _channel_models(layers, schema))
     layers = [typed(layer, shape) if layer.name == ENVIRONMENT else layer for layer in layers]
     resolved = secrets.Resolution(layers, shape, environ)
-    settings = _validate(base, resolved, shape, schema.may_touch)
+    settings = _validate(base, resolved, shape, schema.may_touch, environ)
     return Loaded(
         settings=settings,
         layers=resolved.layers,
@@ -144,8 +144,9 @@ class _LayerSource(PydanticBaseSettingsSource):
 
 
 def _validate(
-    base: type[Settings], resolved: secrets.Resolution, shape: Shape, may_touch: Callable[[str], bool]
-) -> Settings:
+    base: type[Settings], resolved: secrets.Resolution, shape: Shape, may_touch: Callable[[str], bool],
+    environ: Mapping[str, str],
+) -> Settings:  # fmt: skip
     """Check the whole, and tell everything that is wrong at once."""
     if misplaced := [item for layer in resolved.layers for item in _no_tables(layer, layer.values, shape, ())]:
         raise _all((*resolved.problems, *misplaced))
@@ -155,7 +156,11 @@ def _validate(
         told = {key for problem in resolved.problems for key in _with_tables(problem.key)}
         faulty = faults.problems(error, resolved.layers, shape, resolved.values)
         raise _all((*resolved.problems, *(item for item in faulty if item.key not in told))) from None
-    wrong = (*resolved.problems, *_folders(settings, resolved.layers, may_touch))
+    wrong = (
+        *resolved.problems,
+        *_folders(settings, resolved.layers, may_touch),
+        *across.problems(settings, resolved.layers, environ),
+    )
     if wrong:
         raise _all(wrong)
     return settings

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field, PlainValidator, SerializeAsAny, Validatio
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent.config.errors import suggestion
-from agent.config.settings import Settings, Table
+from agent.config.settings import Settings
+from agent.config.values import Table
 from agent.core.model import Json
 
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]

@@ -14,8 +14,6 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     SerializeAsAny,
@@ -27,12 +25,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from agent.config import listen as addresses
 from agent.config import locate, zones
 from agent.config.environment import NESTING, PREFIX
+from agent.config.timing import GroupingTable, HeartbeatTable, QuietHoursTable, RateLimitTable
+from agent.config.values import Duration, SeverityName, Table, ZoneName
 from agent.core.clock import SECOND
-from agent.core.model import AlertType, Json, Severity
+from agent.core.model import AlertType, Json
 from agent.core.periods import WEEKDAYS, Schedule
 from agent.core.policy.model import DEFAULT_COOLDOWN, Rules, TypeRule
 from agent.core.redact import Secret
-from agent.core.units import parse_duration
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -59,19 +58,9 @@ def _expression(text: str) -> str:
     return text
 
 
-def _zone_name(name: str) -> str:
-    if name != zones.LOCAL:
-        zones.zone(name)
-    return name
-
-
 def _listen(text: str) -> str:
     addresses.parse(text)
     return text
-
-
-def _severity(value: Json) -> Severity:
-    return value if isinstance(value, Severity) else Severity.parse(str(value))
 
 
 def _proxy(value: Json) -> Secret:
@@ -80,22 +69,11 @@ def _proxy(value: Json) -> Secret:
     return Secret(value)
 
 
-Duration = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(parse_duration)]
-"""Seconds; written as a text such as "15m", or as a number of seconds."""
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-SeverityName = Annotated[
-    Severity, PlainValidator(_severity), WithJsonSchema({"type": "string", "enum": [str(item) for item in Severity]})
-]
 LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A label name that Prometheus takes too."""
 ProxyUrl = Annotated[Secret, PlainValidator(_proxy), WithJsonSchema({"type": ["string", "object"]})]
 """A secret, since it may hold a password. Plain http to the proxy: what passes it is under TLS of its own."""
-
-
-class Table(BaseModel):
-    """A table of the file: frozen, and without room for unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
 
 
 class AgentTable(Table):
@@ -103,7 +81,7 @@ class AgentTable(Table):
 
     node: str = Field(default_factory=socket.gethostname, min_length=1, max_length=253)
     labels: Mapping[LabelName, str] = Field(default_factory=dict)
-    timezone: Annotated[str, AfterValidator(_zone_name)] = zones.LOCAL
+    timezone: ZoneName = zones.LOCAL
     state_dir: AbsolutePath = locate.SYSTEM_STATE
     spool_dir: AbsolutePath = locate.SYSTEM_STATE / locate.SPOOL
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -233,6 +211,10 @@ class Settings(BaseSettings):
     store: StoreTable = StoreTable()
     jobs: JobsTable = JobsTable()
     alerts: Mapping[AlertType, AlertTable] = Field(default_factory=dict)
+    quiet_hours: QuietHoursTable = QuietHoursTable()
+    rate_limit: RateLimitTable = RateLimitTable()
+    grouping: GroupingTable = GroupingTable()
+    heartbeat: HeartbeatTable = HeartbeatTable()
     reports: ReportsTable = ReportsTable()
     sources: BaseModel = Table()
     channels: Mapping[str, SerializeAsAny[BaseModel]] = Field(default_factory=dict)

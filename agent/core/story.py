@@ -4,8 +4,9 @@ Pure: values in, lines out. The alert must be presentable already; nothing here 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 
+from agent.core.local_time import local
 from agent.core.model import Alert, Attempt, Decision, Delivery, DeliveryState, NotificationKind, Status
 from agent.core.policy.owed import DROPPED
 from agent.core.reasons import NEWER, words
@@ -48,15 +49,9 @@ def heading(alert: Alert, zone: tzinfo) -> list[str]:
     return [f"{alert.title} ({alert.severity} {alert.type})", f"Alert {alert.id}; times are {zone}."]
 
 
-def verdicts(decisions: Iterable[Decision], zone: tzinfo) -> list[str]:
-    """Say what was decided, one line a decision, each with its channel."""
-    return _at(((item.at, f"{item.channel or 'all channels'}: {_verdict(item, zone)}") for item in decisions), zone)
-
-
 def clock(at: int, zone: tzinfo) -> str:
     """Write UTC milliseconds as date and time of day in `zone`, to the second."""
-    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).astimezone(zone)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{local(at, zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _at(entries: Iterable[Entry], zone: tzinfo) -> list[str]:
@@ -93,14 +88,15 @@ def _told(
 ) -> Iterator[Entry]:
     for decision in decisions:
         if decision.channel in (channel, None):
-            yield decision.at, _capital(_verdict(decision, zone))
+            yield decision.at, _capital(verdict(decision, zone))
     by_id = {row.id: row for row in rows}
     for attempt in attempts:
         if attempt.delivery_id in by_id:
-            yield attempt.started_at, _try(attempt, by_id[attempt.delivery_id], zone)
+            yield attempt.started_at, tried(attempt, by_id[attempt.delivery_id], zone)
 
 
-def _verdict(decision: Decision, zone: tzinfo) -> str:
+def verdict(decision: Decision, zone: tzinfo) -> str:
+    """Say what was decided about one notification."""
     what = _KINDS[decision.kind]
     if decision.verdict == "send":
         return f"{what} is sent: {decision.reason}."
@@ -112,7 +108,8 @@ def _verdict(decision: Decision, zone: tzinfo) -> str:
     return f"{what} is not sent: {words(decision.reason)}{until}."
 
 
-def _try(attempt: Attempt, row: Delivery, zone: tzinfo) -> str:
+def tried(attempt: Attempt, row: Delivery, zone: tzinfo) -> str:
+    """Say what became of one attempt."""
     goal = "" if row.kind is NotificationKind.FIRED else f" at {_KINDS[row.kind]}"
     name = f"Attempt {attempt.n}{goal}"
     if attempt.outcome == "delivered":

@@ -14,7 +14,7 @@ from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.store import deliveries, digests, ledger, limits, silences
+from agent.store import backlog, deliveries, digests, ledger, limits, silences
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
@@ -115,6 +115,7 @@ class Dispatch:
             rules, silences.load(conn), docket.live,
             buckets=limits.buckets(conn) | self._unsaved.buckets,
             groups=limits.groups(conn) | self._unsaved.groups,
+            open_rows=sum(count for _, _, count in backlog.lengths(conn)),
             digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
         )  # fmt: skip
 

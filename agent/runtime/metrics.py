@@ -79,6 +79,9 @@ class Metrics:
         """A round of policy held notifications back."""
         outcomes = [(row.state, row.reason) for row in plan.inserts]
         outcomes += [(change.state, change.reason) for change in plan.changes]
+        for row in plan.inserts:
+            if row.state is DeliveryState.DEAD:
+                self.given_up(row.channel, row.channel_type, _kind(row.reason))
         counters = {DeliveryState.SUPPRESSED: self._suppressed, DeliveryState.DEFERRED: self._deferred}
         for state, reason in outcomes:
             if state in counters:

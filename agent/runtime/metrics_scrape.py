@@ -15,6 +15,7 @@ from agent.core.clock import SECOND
 from agent.core.facts import Progress
 from agent.core.job import Job, JobState
 from agent.core.model import OPEN_STATES, TYPES, Sample, Severity
+from agent.core.policy.room import OPEN_ROWS
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import Health
@@ -25,6 +26,7 @@ from agent.store.errors import StoreError
 logger = logging.getLogger(__name__)
 
 PREFIX = "gpuwarden_"
+SILENCE_STATES = ("active", "pending", "expired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Snapshot:
     """Number of dead deliveries by channel."""
     down: frozenset[str] = frozenset()
     """Channels that cannot deliver now."""
+    silences: Mapping[str, int] = field(default_factory=dict)
+    """Number of silences by state."""
+    quiet: Mapping[str, bool] = field(default_factory=dict)
+    """Whether it is quiet now, by window."""
     database_bytes: int = 0
 
 
@@ -77,6 +83,11 @@ class ScrapeCollector(Collector):
         if snapshot is None:
             return
         yield _family("state_db_size_bytes", {(): snapshot.database_bytes})
+        yield _family("queue_capacity", {(): OPEN_ROWS})
+        if snapshot.quiet:
+            yield _family("quiet_hours_active", {(window,): active for window, active in snapshot.quiet.items()})
+        no_silences: Rows = {(state,): 0 for state in SILENCE_STATES}
+        yield _family("silences", {**no_silences, **{(state,): n for state, n in snapshot.silences.items()}})
         yield from _queues(snapshot, tuple(self._channels()))
         yield from _alerts_and_jobs(snapshot)
         yield from _training(snapshot.running, self._board.logs())

@@ -11,6 +11,7 @@ from agent.core.job import Job
 from agent.core.model import ChannelState, DeliveryState, Json, Sample
 from agent.core.payload import finite, rfc3339
 from agent.core.policy.model import Recipient
+from agent.core.policy.windows import QuietHours, upcoming
 from agent.core.ports import LogHeld, TreeReading
 from agent.core.text import strip_controls
 from agent.runtime.board import LogSeen
@@ -30,12 +31,31 @@ def jobs(running: Iterable[Job], logs: Mapping[str, LogSeen], now: int) -> list[
     return [_job(job, logs.get(job.log) if job.log else None, now) for job in running]
 
 
-def channels(known: Overview, recipients: Sequence[Recipient]) -> list[dict[str, Json]]:
+def channels(known: Overview, recipients: Sequence[Recipient], quiet: QuietHours) -> list[dict[str, Json]]:
     """Every configured channel, then those that are gone while something waits for them."""
     configured = {recipient.name: recipient.type for recipient in recipients}
     waiting = {*(channel for channel, _ in known.lengths), *known.dead}
     gone = dict.fromkeys(sorted(waiting - configured.keys()))
-    return [_channel(name, kind, known) for name, kind in {**configured, **gone}.items()]
+    keep = {recipient.name for recipient in recipients if recipient.quiet_hours}
+    ends = {name: record.moment(quiet.until(name, known.at)) for name in keep}
+    return [
+        {**_channel(name, kind, known), "quiet_until": ends.get(name)}
+        for name, kind in {**configured, **gone}.items()
+    ]
+
+
+def quiet_hours(quiet: QuietHours, now: int) -> list[dict[str, Json]]:
+    """Every window, with the night that goes on or comes next."""
+    nights = [(window.name, upcoming(window, now)) for window in quiet.windows]
+    return [
+        {
+            "name": name,
+            "active": night is not None and night.start <= now,
+            "starts_at": record.moment(night.start if night else None),
+            "ends_at": record.moment(night.end if night else None),
+        }
+        for name, night in nights
+    ]
 
 
 def disks(samples: Iterable[Sample]) -> list[dict[str, Json]]:
@@ -141,6 +161,7 @@ def _channel(name: str, kind: str | None, known: Overview) -> dict[str, Json]:
         "last_success_at": record.moment(state.last_success_at),
         "last_failure_at": record.moment(state.last_failure_at),
         **{str(queue): known.lengths.get((name, queue), 0) for queue in _QUEUES},
+        "held": dict(known.held.get(name, {})),
         "dead": known.dead.get(name, 0),
         "oldest_seconds": known.oldest[name] / SECOND if name in known.oldest else None,
     }

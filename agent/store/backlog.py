@@ -18,6 +18,18 @@ def lengths(conn: sqlite3.Connection) -> list[tuple[str, DeliveryState, int]]:
     return [(channel, DeliveryState(state), count) for channel, state, count in found]
 
 
+def held(conn: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """How many rows of each channel are held back, by reason; channels without any are left out."""
+    counts: dict[str, dict[str, int]] = {}
+    found = conn.execute(
+        "SELECT channel, coalesce(reason, 'other'), count(*) FROM delivery INDEXED BY delivery_line "
+        "WHERE state IN ('queued', 'sending', 'deferred') AND state = 'deferred' GROUP BY channel, reason"
+    )
+    for channel, reason, count in found:
+        counts.setdefault(channel, {})[reason] = count
+    return counts
+
+
 def oldest(conn: sqlite3.Connection, now: int) -> dict[str, int]:
     """The age in milliseconds of each channel's oldest row that should be sent; deferred rows wait on purpose."""
     found = conn.execute(

@@ -70,7 +70,7 @@ def test_every_key_is_shown(everything):
 def test_defaults_are_told_right(everything, tmp_path):
     empty = {row.key: row.value for row in rows(loaded("", tmp_path))}
     shown = {row.key: row.value for row in rows(everything)}
-    free = {"agent.node", "agent.labels", "agent.state_dir", "agent.spool_dir", "jobs.job", *OWN}
+    free = {"agent.node", "agent.labels", "agent.state_dir", "agent.spool_dir", "jobs.job", "quiet_hours.window", *OWN}
     told = {key: value for key, value in empty.items() if value is not None and not key.startswith("channels.")}
     assert {key for key, value in told.items() if shown.get(key) != value} - free == set()
 

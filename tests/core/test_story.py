@@ -9,7 +9,7 @@ from values import NOW, alert, delivery, event_alert
 
 from agent.core.model import Attempt, Decision, DeliveryState, NotificationKind, Severity, Status
 from agent.core.reasons import words
-from agent.core.story import NOBODY, tell, verdicts
+from agent.core.story import NOBODY, tell
 
 FIRED, RESOLVED = NotificationKind.FIRED, NotificationKind.RESOLVED
 
@@ -179,14 +179,6 @@ def test_an_attempt_at_something_else_than_the_alert_says_so():
     row = delivery(kind=RESOLVED, state=DeliveryState.DELIVERED, attempts=1, delivered_at=NOW + 1_100)
     lines = tell(alert(), [decision(reason="resolved", kind=RESOLVED)], [row], [attempt(row)], UTC)
     assert lines[-2].endswith("Attempt 1 at the end was accepted.")
-
-
-def test_decisions_alone_name_their_channels():
-    made = [decision(), decision("suppress", "not_taken", channel=None)]
-    assert verdicts(made, UTC) == [
-        "  2026-09-21 14:13:20  ops: the alert is sent: first notification.",
-        "  2026-09-21 14:13:20  all channels: the alert is not sent: the channel does not take alerts of this type.",
-    ]
 
 
 def test_a_code_that_nobody_knows_is_shown_as_it_is():

@@ -70,7 +70,7 @@ def full(setting):
     setting.board.ended("disk", NOW)
     samples = tuple(Sample(name, 1, dict.fromkeys(entry.labels, "x")) for name, entry in SAMPLES.items())
     setting.board.publish("disk", Reading(samples=samples), NOW)
-    setting.snapshot = Snapshot(running=(JOB,), jobs={"running": 1}, database_bytes=1)
+    setting.snapshot = Snapshot(running=(JOB,), jobs={"running": 1}, quiet={"night": False}, database_bytes=1)
     setting.metrics.looked("disk", 0.01)
     setting.metrics.reloaded(NOW, successful=True)
     return setting
@@ -229,6 +229,8 @@ def test_the_store_is_shown(setting):
         oldest={"ops": 90.5},
         dead={"ops": 1},
         down=frozenset({"ops"}),
+        quiet={"night": True},
+        silences={"active": 2},
         database_bytes=4_096,
     )
     assert setting.value("jobs", state="failed") == 3
@@ -238,6 +240,9 @@ def test_the_store_is_shown(setting):
     assert setting.value("queue_oldest_seconds", channel="ops") == 90.5
     assert setting.value("dead_letters", channel="ops") == 1
     assert [setting.value("channel_up", channel=name) for name in ("ops", "me")] == [0, 1]
+    assert setting.value("quiet_hours_active", window="night") == 1
+    assert [setting.value("silences", state=state) for state in ("active", "pending", "expired")] == [2, 0, 0]
+    assert setting.value("queue_capacity") == 50_000
     assert setting.value("state_db_size_bytes") == 4_096
     assert setting.value("store_up") == 1
 

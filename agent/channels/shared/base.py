@@ -93,6 +93,10 @@ class CommonConfig(BaseModel):
     """The types to take; None for those that are on by default."""
     min_severity: SeverityName = Severity.INFO
     match: Mapping[str, str] = Field(default_factory=dict)
+    quiet_hours: bool = True
+    """Whether it keeps quiet hours."""
+    max_per_hour: int | None = Field(default=None, ge=1, le=3_600)
+    """Instead of that of `[rate_limit]`."""
     timeout: Seconds = 15.0
     """For one whole request."""
     allow_insecure: bool = False

@@ -157,6 +157,8 @@ class Context:
     """When each group was last told of, UTC milliseconds."""
     gathering: dict[Group, int] = field(default_factory=dict)
     """When a group whose first members wait will be told of."""
+    open_rows: int = 0
+    """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)

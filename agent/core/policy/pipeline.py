@@ -10,10 +10,11 @@ from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verd
 from agent.core.policy.one_failure import one_failure
 from agent.core.policy.quiet_hours import quiet_hours
 from agent.core.policy.rate_limit import rate_limit
+from agent.core.policy.room import room
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
 
-STAGES: tuple[Stage, ...] = (silence, taken, one_failure, cooldown, quiet_hours, grouping, rate_limit, coalesce)
+STAGES: tuple[Stage, ...] = (silence, taken, one_failure, room, cooldown, quiet_hours, grouping, rate_limit, coalesce)
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 
 

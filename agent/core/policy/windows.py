@@ -60,6 +60,12 @@ class QuietHours:
         return tuple(window for window in self.windows if window.covers(channel, alert_type))
 
 
+    def until(self, channel: str, at: int) -> int | None:
+        """When a channel hears of everything again (UTC milliseconds); None if it does now, or never will."""
+        ends = [release(self.of(channel, kind), at) or at for kind in AlertType]
+        return max(ends) if max(ends) > at else None
+
+
 def occurrences(window: Window, first: date, last: date) -> Iterator[Occurrence]:
     """The nights that start on local dates from `first` to `last`, without those that a change of clocks swallows."""
     for number in range((last - first).days + 1):
