@@ -71,7 +71,12 @@ def test_a_kill_before_the_commit_gives_the_same_events_again(watches, log):
     assert watch.tried == [1, 2]
 
 
-@given(st.lists(st.tuples(st.integers(0, len(CRASH)), st.booleans(), st.booleans()), max_size=4))
+# It grows at every look: one that rests within the name of an exception may be told of a shorter one first.
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(CRASH)), st.booleans(), st.booleans()), max_size=4, unique_by=lambda moment: moment[0]
+    )
+)
 @settings(max_examples=20, deadline=None)
 def test_whenever_it_is_killed_every_event_is_found_once(tmp_path_factory, moments):
     log = tmp_path_factory.mktemp("log") / "train.log"
