@@ -1,5 +1,6 @@
 import os
 from collections import Counter
+from operator import itemgetter
 
 import pytest
 from hypothesis import given, settings
@@ -74,7 +75,7 @@ def test_a_kill_before_the_commit_gives_the_same_events_again(watches, log):
 # It grows at every look: one that rests within the name of an exception may be told of a shorter one first.
 @given(
     st.lists(
-        st.tuples(st.integers(0, len(CRASH)), st.booleans(), st.booleans()), max_size=4, unique_by=lambda moment: moment[0]
+        st.tuples(st.integers(0, len(CRASH)), st.booleans(), st.booleans()), max_size=4, unique_by=itemgetter(0)
     )
 )
 @settings(max_examples=20, deadline=None)
