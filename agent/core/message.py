@@ -87,7 +87,7 @@ def compose(
         emoji=emoji_of(shown),
         title=f"Resolved: {shown.title}" if shown.status is Status.RESOLVED else shown.title,
         body=" ".join(_sentences(shown, kind, now, clock_zone)),
-        facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in _facts(shown, node) if value),
+        facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in _facts(shown, node) if (value or "").strip()),
         evidence=evidence,
         advice=shown.advice,
         links=shown.links,
