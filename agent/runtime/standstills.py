@@ -45,9 +45,10 @@ class Standstills:
 
     def suspects(self, running: Mapping[str, Job], now: int) -> frozenset[int]:
         """The processes of jobs that have made no step for so long that they may be stuck."""
-        doubtful = (job.id for job in running.values() if now - (job.pace.moved_at or job.started_at) >= _patience(job))
+        doubtful = (job.id for job in running.values() if _is_doubtful(job, now))
         return frozenset(pid for job in doubtful for pid in self._gpus.pids(job))
 
 
-def _patience(job: Job) -> int:
-    return max(DOUBTFUL, usual(job.pace.gaps))
+def _is_doubtful(job: Job, now: int) -> bool:
+    silent = now - (job.pace.moved_at or job.started_at)
+    return silent >= DOUBTFUL and silent >= usual(job.pace.gaps)
