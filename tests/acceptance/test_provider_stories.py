@@ -7,6 +7,7 @@ from agent.core.policy.model import Recipient
 from tests.channels.samples import channel
 from tests.support.jira import JiraStandIn
 from tests.support.linear import LinearStandIn
+from tests.support.notion import NotionStandIn
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.slack_workspace import SlackWorkspace
 from tests.support.standin import Answer
@@ -121,3 +122,17 @@ def test_one_linear_issue_over_lost_answers_and_kills(nodes, clock):
         (issue,) = linear.issues.values()
         assert issue["stateId"] == "state-done"
         assert len(linear.comments) == 1
+
+
+def test_one_notion_page_over_lost_answers_and_kills(nodes, clock):
+    with NotionStandIn() as notion:
+        mortal = Mortal(channel(notion.table(), clock=clock))
+        node = nodes(settings_of(mortal), channels={"ops": mortal})
+        notion.lost = 1
+        node.emit(AlertType.DISK_WARNING, **DISK)
+        node.run(2)
+        killed(node, mortal)
+        node.emit(AlertType.DISK_WARNING, Status.RESOLVED, **DISK)
+        node.run(60)
+        (page,) = notion.pages.values()
+        assert page["properties"]["Status"] == {"status": {"name": "Done"}}

@@ -13,9 +13,10 @@ from agent.core.ports import SendErrorKind
 from tests.channels.schemas import alertmanager, dingtalk, feishu, ntfy, teams, telegram, wecom
 from tests.channels.schemas import jira as jira_schema
 from tests.channels.schemas import linear as linear_schema
+from tests.channels.schemas import notion as notion_schema
 from tests.channels.schemas import pagerduty as pagerduty_schema
 from tests.channels.schemas.base import faults
-from tests.support import discord, jira, linear, pagerduty, slack, slack_workspace, smtp
+from tests.support import discord, jira, linear, notion, pagerduty, slack, slack_workspace, smtp
 from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
@@ -281,6 +282,18 @@ ADAPTERS: Mapping[str, Adapter] = {
         serve=linear.LinearStandIn,
         carries=lambda request: b"issueCreate" in request.body or b"commentCreate" in request.body,
         probe=Answer(200, body=b'{"data": {"viewer": {"name": "GPU agent"}, "team": {"name": "Vision"}}}'),
+    ),
+    "notion": Adapter(
+        table=lambda url: {
+            "type": "notion", "token": notion.TOKEN, "data_source_id": notion.SOURCE, "base_url": url,
+        },
+        check=partial(faults, notion_schema.Carrying, most=notion_schema.BODY_LIMIT),
+        text=_texts,
+        secrets=(notion.TOKEN,),
+        accepted=Answer(200),
+        serve=notion.NotionStandIn,
+        carries=lambda request: request.path.endswith(("/pages", "/children")),
+        probe=Answer(200, body=b'{"name": "gpuwarden", "properties": {"Name": {"type": "title"}}}'),
     ),
     "email": Adapter(
         table=lambda url: {
