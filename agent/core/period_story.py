@@ -118,7 +118,8 @@ def _entries(channel: str, facts: PeriodFacts, zone: tzinfo) -> Iterator[story.E
             yield decision.at, f"{_title(decision.alert_id, facts)}: {story.verdict(decision, zone)}"
     for attempt, row in facts.attempts:
         if row.channel == channel:
-            yield attempt.started_at, f"{_title(row.alert_id, facts)}: {story.tried(attempt, row, zone)}"
+            outcome = story.tried(attempt, row, zone)
+            yield attempt.started_at, f"{_title(row.alert_id, facts)}: {outcome[:1].lower()}{outcome[1:]}"
 
 
 def _still(row: Delivery, facts: PeriodFacts, zone: tzinfo) -> str:

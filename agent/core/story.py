@@ -3,7 +3,7 @@
 Pure: values in, lines out. The alert must be presentable already; nothing here is cleaned or cut.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 
 from agent.core.local_time import local
@@ -15,6 +15,7 @@ from agent.core.text import duration
 Entry = tuple[int, str]
 """A moment in UTC milliseconds, and what happened then."""
 
+NO_DIGESTS: Mapping[str, Delivery] = {}
 NOBODY = "No channel has been asked: the alert is recorded, and none was configured or none has been considered yet."
 
 _KINDS = {
@@ -30,9 +31,12 @@ _KINDS = {
 
 def tell(
     alert: Alert, decisions: Sequence[Decision], deliveries: Sequence[Delivery], attempts: Sequence[Attempt],
-    zone: tzinfo,
+    zone: tzinfo, digests: Mapping[str, Delivery] = NO_DIGESTS,
 ) -> list[str]:  # fmt: skip
-    """Tell the whole chain; times of day are those of `zone`. Decisions, rows and attempts are in their own order."""
+    """Tell the whole chain; times of day are those of `zone`. Decisions, rows and attempts are in their own order.
+
+    `digests`: the deliveries that tell some of the rows together with others, by id.
+    """
     channels = dict.fromkeys(item.channel for item in decisions if item.channel is not None)
     channels |= dict.fromkeys(row.channel for row in deliveries)
     lines = [*heading(alert, zone), *_at(_course(alert, decisions), zone)]
@@ -40,7 +44,7 @@ def tell(
         rows = [row for row in deliveries if row.channel == channel]
         lines += ["", _channel_title(channel, rows)]
         lines += _at(_told(channel, decisions, rows, attempts, zone), zone)
-        lines += [f"  {line}" for row in rows for line in _standing(row, zone)]
+        lines += [f"  {line}" for row in rows for line in _standing(row, digests, zone)]
     return lines if channels else [*lines, "", NOBODY]
 
 
@@ -136,7 +140,7 @@ _FAILURES = {
 }
 
 
-def _standing(row: Delivery, zone: tzinfo) -> Iterator[str]:
+def _standing(row: Delivery, digests: Mapping[str, Delivery], zone: tzinfo) -> Iterator[str]:
     """How a delivery stands now, where the decisions and attempts above do not already say so."""
     what = _capital(_KINDS[row.kind])
     match row.state:
@@ -152,9 +156,19 @@ def _standing(row: Delivery, zone: tzinfo) -> Iterator[str]:
         case DeliveryState.SUPERSEDED if (row.reason or "").startswith(NEWER):
             yield f"{what} is not sent by itself: {words(row.reason or NEWER)}."
         case DeliveryState.DIGESTED:
-            yield f"{what} was told as part of a digest."
+            digest = digests.get(row.merged_into or "")
+            at = f" at {clock(digest.delivered_at, zone)}" if digest is not None and digest.delivered_at else ""
+            yield f"{what} was told as part of a digest{at}."
+        case DeliveryState.DEFERRED if (mark := row.merged_into or "") in digests:
+            yield f"{what} is told by the digest {mark}, which {_progress(digests[mark], zone)}."
         case _:
             return
+
+
+def _progress(digest: Delivery, zone: tzinfo) -> str:
+    if digest.attempts:
+        return f"was tried {digest.attempts} times and is due again at {clock(digest.next_at, zone)}"
+    return "waits to be sent"
 
 
 def _capital(text: str) -> str:

@@ -4,11 +4,11 @@ Works with and without a running agent. Each question opens a connection of its 
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.core import record, story
 from agent.core.clock import Clock
-from agent.core.model import Alert, Json
+from agent.core.model import Alert, Delivery, Json
 from agent.core.record import HistoryQuery
 from agent.runtime import overview, period_record, status
 from agent.runtime.board import LogSeen
@@ -119,8 +119,14 @@ class Records:
             **record.of_alert(alert, rows),
             "decisions": [record.of_decision(item) for item in made],
             "attempts": [record.of_attempt(item) for item in tries],
-            "story": story.tell(alert, made, rows, tries, showing.zone),
+            "story": story.tell(alert, made, rows, tries, showing.zone, _digests(conn, rows)),
         }
+
+
+def _digests(conn: sqlite3.Connection, rows: Iterable[Delivery]) -> Mapping[str, Delivery]:
+    """The deliveries that tell some of these rows together with others."""
+    found = (deliveries.get(conn, mark) for mark in {row.merged_into for row in rows} if mark is not None)
+    return {row.id: row for row in found if row is not None}
 
 
 def find(conn: sqlite3.Connection, alert_id: str) -> Alert | None:

@@ -47,7 +47,7 @@ def test_what_was_decided_and_tried_channel_by_channel():
     ops, mail = lines.index("ops (slack)"), lines.index("mail (email)")
     assert lines[ops + 1 : mail - 1] == [
         "  2026-09-21 14:14:20  Disk 92 % full: /data: the alert is sent: first notification.",
-        "  2026-09-21 14:15:20  Disk 92 % full: /data: Attempt 1 was accepted (status 200).",
+        "  2026-09-21 14:15:20  Disk 92 % full: /data: attempt 1 was accepted (status 200).",
     ]
     assert lines[mail + 1].endswith("the alert is not sent: the severity is below the channel's `min_severity`.")
 

@@ -189,3 +189,15 @@ def test_rows_of_other_channels_do_not_mix():
     mine, other = delivery(), replace(delivery(), id="dlv_other", channel="other", attempts=1)
     lines = tell(alert(), [], [mine, other], [attempt(other)], UTC)
     assert "Attempt" not in "".join(lines[: lines.index("other (slack)")])
+
+
+def test_a_digest_is_named_with_its_time():
+    digest = replace(delivery(), id="dlv_d", kind=NotificationKind.DIGEST, delivered_at=NOW + 3_600_000)
+    told = delivery(state=DeliveryState.DIGESTED, merged_into="dlv_d")
+    assert tell(alert(), [], [told], [], UTC, {"dlv_d": digest})[-1] == (
+        "  The alert was told as part of a digest at 2026-09-21 15:13:20."
+    )
+    waits = delivery(state=DeliveryState.DEFERRED, merged_into="dlv_d")
+    assert tell(alert(), [], [waits], [], UTC, {"dlv_d": delivery()})[-1] == (
+        "  The alert is told by the digest dlv_d, which waits to be sent."
+    )

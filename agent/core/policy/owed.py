@@ -72,7 +72,7 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
 
 def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
     if last is None and alert.report is not None:
-        return Owed(NotificationKind.REPORT, "report")
+        return Owed(NotificationKind.REPORT, "its period is over")
     if last is None and alert.ends_at is not None:
         return None  # it ended where it was held open, and is no news to anybody else
     if last is None:
