@@ -25,7 +25,7 @@ FAILURE_REASONS = (
 
 SUPPRESSION_REASONS = (
     "silenced_by", "inhibited_by", "quiet_hours", "below_min_severity", "not_taken", "not_matched", "own_trouble",
-    "resolved_before_told", "only_ends_alerts",
+    "resolved_before_told", "only_ends_alerts", "history_only",
 )  # fmt: skip
 DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced")
 DROP_REASONS = ("store_refuses",)

@@ -19,6 +19,7 @@ from agent.core.policy.delivery import address, address_digest
 from agent.core.policy.model import PASS, Action, Context, Group, Proposal, Recipient, Verdict
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
+from agent.core.policy.quiet_hours import quiet_hours
 from agent.core.policy.traffic import RowsByChannel
 
 LedgerByChannel = Mapping[tuple[str, str], Ledger]
@@ -75,6 +76,7 @@ def plan(
             ledger = ledgers.get((alert.fingerprint, recipient.name), Ledger(alert.fingerprint, recipient.name))
             round_.decide(alert, recipient, ledger, rows.get((alert.id, recipient.name), ()))
     round_.tell_together()
+    round_.recall_digests(recipients)
     for item in context.silences:
         round_.plan.wake(min((at for at in (item.starts_at, item.ends_at) if at > now), default=None))
     return round_.plan
@@ -104,8 +106,10 @@ class _Round:
         context, stateful = self._context, recipient.stateful
         due = owed(alert, ledger, rows, context.rules, self._now, stateful=stateful, digests=context.digests)
         if alert.status is Status.FIRING and not stateful:
-            self.plan.wake(repeat_at(alert, ledger, context.rules))
+            reminder = repeat_at(alert, ledger, context.rules)
+            self.plan.wake(reminder if reminder is not None and reminder > self._now else None)
         if due is None:
+            self._recall(alert, recipient, ledger, rows)
             return
         proposal = Proposal(alert, due.kind, recipient, ledger, due.why, rows[-1] if rows else None)
         news = _News(proposal, due, rows)
@@ -114,6 +118,31 @@ class _Round:
             self._gather(news, verdict)
         else:
             self._settle(news, verdict)
+
+    def _recall(self, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery]) -> None:
+        """Hold back what was to be sent before it became quiet, and could not be."""
+        row = rows[-1] if rows else None
+        if row is None or row.state is not DeliveryState.QUEUED:
+            return
+        self.plan.wake(self._context.next_quiet(self._now))
+        proposal = Proposal(alert, row.kind, recipient, ledger, "")
+        verdict = replace(quiet_hours(proposal, self._context, self._now), stage="quiet_hours")
+        if verdict.action is not Action.PASS:
+            self.plan.wake(verdict.until)
+            self._move(row, verdict)
+            self.plan.decisions.append(_decision(proposal, verdict, self._now))
+
+    def recall_digests(self, recipients: Sequence[Recipient]) -> None:
+        """The same for digests, which keep their members and only wait longer."""
+        keep = {item.name: item for item in recipients}
+        for row in self._context.digests.values():
+            if row.channel not in keep or row.state is not DeliveryState.QUEUED:
+                continue
+            self.plan.wake(self._context.next_quiet(self._now))
+            proposal = Proposal(row.snapshot, row.kind, keep[row.channel], Ledger(row.fingerprint, row.channel), "")
+            verdict = quiet_hours(proposal, self._context, self._now)
+            if verdict.until is not None and row.next_at < verdict.until:
+                self.plan.changes.append(Change(row.id, row.channel, row.state, Hold.QUIET_HOURS, verdict.until))
 
     def tell_together(self) -> None:
         """Send what was gathered; what finds no token then joins what waits for the overflow digest, the last to go."""
