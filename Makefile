@@ -17,7 +17,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-real check fuzz bench lock clean
+.PHONY: help run test test-real test-gpu check fuzz bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: $(VENV)/.dev ## set up and run every test that needs Python packages only
 test-real: $(VENV)/.dev ## run the tests on real components, installed by apt when root (QUICK=1: the quick ones)
 	@tests/real/install.sh $(if $(QUICK),quick,full)
 	@$(PY) -m pytest tests/real -m '$(if $(QUICK),real and not slow,real)' $(ARGS)
+
+test-gpu: $(VENV)/.dev ## run the tests on a real GPU, with PyTorch of another Python (TORCH_PYTHON=/path/to/python)
+	@$(PY) -m pytest tests/gpu -m gpu $(ARGS)
 
 check: $(VENV)/.dev ## lint (ruff) and check types (mypy)
 	@$(PY) -m ruff check .

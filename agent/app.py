@@ -34,9 +34,10 @@ from agent.runtime.board import Board
 from agent.runtime.evaluator import Settings
 from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
-from agent.runtime.records import Showing
+from agent.runtime.showing import Showing
 from agent.sources import proc
 from agent.sources.blocked import BlockedSource
+from agent.sources.cgroups import CgroupSource
 from agent.sources.disk import Config as DiskConfig
 from agent.sources.disk import DiskSource
 from agent.sources.exits import ExitSource
@@ -187,12 +188,14 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     """What each enabled source is built from, by name; equal settings mean an equal source."""
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
+    watched = _processes(loaded)
     always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
         "logs": logs if logs.enabled else None,
-        "processes": _processes(loaded),
+        ProcessSource.name: watched,
+        CgroupSource.name: watched and watched[0].interval,
         "gpu": (gpu.interval, gpu.slow_interval) if gpu.enabled else None,
         "kernel": kernel if kernel.enabled else None,
     }
@@ -219,6 +222,7 @@ def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable
         RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, logs, board), clock, disk.interval),
         "logs": lambda: LogSource(logs, wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),
         ProcessSource.name: lambda: _process_source(loaded, board),
+        CgroupSource.name: lambda: CgroupSource(board.leaders, settings.source("processes", ProcessesConfig).interval),
         Gpus.name: lambda: Gpus(settings.source("gpu", GpuConfig), board.gpus, clock),
         KernelSource.name: lambda: KernelSource(settings.source("kernel", KernelConfig)),
     }
@@ -232,13 +236,13 @@ def _logs(loaded: Loaded) -> LogsConfig:
     return config.model_copy(update={"paths": tuple(dict.fromkeys(paths))})
 
 
-def _processes(loaded: Loaded) -> object:
+def _processes(loaded: Loaded) -> tuple[ProcessesConfig, object] | None:
     """What the process source is built from; None where it is off, or there are no processes to see."""
     config = loaded.settings.source("processes", ProcessesConfig)
     logs = _logs(loaded)
     enabled = proc.is_there() if config.enabled == "auto" else config.enabled
     include = loaded.settings.agent.include_command
-    return (config, described.processes(loaded), logs.enabled and logs.discover, include) if enabled else None
+    return (config, (described.processes(loaded), logs.enabled and logs.discover, include)) if enabled else None
 
 
 def _process_source(loaded: Loaded, board: Board) -> ProcessSource:

@@ -6,7 +6,7 @@ Whatever cannot be had (the state directory, the port, a readable database) is a
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from agent.config.load import Loaded, load
 from agent.core.clock import Clock, Instant
 from agent.core.facts import Event, HandedIn, event_id
 from agent.core.model import AlertType, Severity, Status
+from agent.core.ports import Source
 from agent.core.redact import Redactor
 from agent.parts import Parts
 from agent.roster import Roster
@@ -25,6 +26,7 @@ from agent.runtime import log, memory, systemd
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.clock import SystemClock
+from agent.runtime.gpu_board import PAUSED
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.signals import Signals
@@ -32,7 +34,7 @@ from agent.runtime.steering import Steering
 from agent.runtime.supervisor import Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
-from agent.store import events, outbox
+from agent.store import events, meta, outbox
 from agent.store.directory import StateDirectory
 from agent.store.errors import StoreError
 from agent.web.access import Access
@@ -73,12 +75,15 @@ class Unstartable(Exception):  # noqa: N818 - a state of the world, not a fault
     """There is nothing to start on; the text says what could not be had and why."""
 
 
-def run(place: Place) -> None:
-    """Run the daemon until it is asked to end. Raises ConfigError or Unstartable."""
+def run(place: Place, besides: Iterable[Source] = ()) -> None:
+    """Run the daemon until it is asked to end. `besides`: sources that no configuration names.
+
+    Raises ConfigError or Unstartable.
+    """
     memory.share_one_arena()
     with ExitStack() as stack:
         try:
-            agent = Daemon(place, place.load(), SystemClock(), stack)
+            agent = Daemon(place, place.load(), SystemClock(), stack, besides)
         except (StoreError, ListenError) as error:
             raise Unstartable(str(error)) from None
         agent.run()
@@ -87,7 +92,9 @@ def run(place: Place) -> None:
 class Daemon:
     """One agent on one state directory."""
 
-    def __init__(self, place: Place, loaded: Loaded, clock: Clock, stack: ExitStack) -> None:
+    def __init__(
+        self, place: Place, loaded: Loaded, clock: Clock, stack: ExitStack, besides: Iterable[Source] = ()
+    ) -> None:
         """Take the state directory, the port and the database; `stack` lets them go.
 
         Raises ListenError or StoreError, whose texts say what could not be had and why.
@@ -95,6 +102,7 @@ class Daemon:
         self._place = place
         self._loaded = loaded
         self._clock = clock
+        self._besides = besides
         self._policy = app.evaluator_settings(loaded)
         self._reporting = reporting.wanted(loaded, place.environ)
         self._redactor = Redactor(loaded.secrets)
@@ -146,6 +154,7 @@ class Daemon:
         """Start every part; what an earlier process was sending is sent again."""
         with self._directory.connect() as database:
             database.write(outbox.recover)
+            self._board.gpus.paused = bool(database.read(lambda conn: meta.get(conn, PAUSED)))
             if self._opened.damaged_aside is not None:
                 loss = [_loss(self._opened.damaged_aside, self._clock.now())]
                 database.write(lambda conn: events.append(conn, loss))
@@ -157,6 +166,8 @@ class Daemon:
         self._parts.add_reporter(lambda: self._reporting)
         self._parts.add_housekeeping(self._retention, self._opened.check_later)
         self._roster.adopt(self._loaded)
+        for source in self._besides:
+            self._parts.add_source(source)
         self._metrics.reloaded(self._clock.now(), successful=True)
         self._supervisor.start()
 

@@ -35,6 +35,9 @@ state_dir = "{state}"
 [server]
 enabled = false
 
+[sources.gpu]
+enabled = false
+
 [sources.disk]
 enabled = false
 
@@ -61,7 +64,7 @@ def _show(say: Say, folder: Path, step: float) -> None:
     config, log = folder / "config.toml", folder / "train.log"
     config.write_text(CONFIGURATION.format(state=folder / "state"))
     config.chmod(0o600)
-    say("An agent starts, with one channel: this terminal. No GPU is needed, and nothing runs but what you see.")
+    say("An agent starts, with one channel: this terminal. Its four GPUs are simulated, so none is needed.")
     with _agent(config) as heard:
         _until((folder / "state" / "spool").is_dir, START_WITHIN, "the agent to start")
         say(f"\n{PROMPT} exec --log train.log -- python train.py")
@@ -111,10 +114,10 @@ class _Heard:
 
 @contextmanager
 def _agent(config: Path) -> Iterator[_Heard]:
-    """A real daemon for as long as the tour lasts."""
+    """A real daemon with simulated GPUs for as long as the tour lasts."""
     process = subprocess.Popen(
-        _command(config, "run"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_environ(),
-        start_new_session=True,
+        [sys.executable, "-m", "agent.demo_agent", str(config)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, env=_environ(), start_new_session=True,
     )  # fmt: skip
     try:
         yield _Heard(process)

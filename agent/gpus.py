@@ -11,9 +11,10 @@ from agent.core.gpu import DriverState, GpuDriver, GpuReading
 from agent.core.gpu_policy import GpuPolicy, policy
 from agent.core.model import Json, Sample, Severity
 from agent.core.ports import Reading, Unavailable
+from agent.runtime.clock import SystemClock
 from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import deadline_for
-from agent.runtime.isolated import START_WITHIN, ChildHung, Isolated, Isolation
+from agent.runtime.isolated import START_WITHIN, ChildFailed, ChildHung, Isolated, Isolation
 from agent.sources import proc
 from agent.sources.gpu import library
 from agent.sources.gpu.settings import Config
@@ -111,6 +112,22 @@ class Gpus:
         driver = replace(self._last.driver or GpuDriver(state), state=state, detail=detail)
         hang = Sample("nvml_hang", state is DriverState.HUNG)
         return Reading(samples=(hang,), gpus=gpus, driver=driver, again_in=LOOK_WHILE_PAUSED)
+
+
+class NoGpus(Exception):  # noqa: N818 - a state of the world
+    """There are none to look at; the text says why."""
+
+
+def look_once() -> Reading:
+    """Look at all GPUs, slow values too, from a child of its own. Raises NoGpus."""
+    source = Gpus(Config(), GpuBoard(), SystemClock())
+    source.restore({})
+    try:
+        return source.read(SystemClock().now())
+    except (Unavailable, ChildFailed) as reason:
+        raise NoGpus(str(reason)) from None
+    finally:
+        source.close()
 
 
 def policy_of(config: Config) -> GpuPolicy:

@@ -157,7 +157,7 @@ class Parts:
             self.announce([delivery.channel])
 
     def _wake_sources(self) -> None:
-        self.bells.ring_all("logs", "exits")
+        self.bells.ring_all("logs", "exits", "cgroups")
 
 
 class _OnThread:

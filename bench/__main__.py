@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent.cli import show
-from bench import cpu, drain, history, latency, memory, report, rest, scan, startup
+from bench import cpu, drain, gpus, history, latency, memory, processes, report, rest, scan, startup
 from bench.daemon import Failed
 from bench.figures import HEADERS, Row
 from bench.setting import Setting, machine
@@ -21,6 +21,8 @@ BENCHMARKS: Mapping[str, Callable[[Setting], list[Row]]] = {
     "latency": latency.measure,
     "drain": drain.measure,
     "history": history.measure,
+    "processes": processes.measure,
+    "gpus": gpus.measure,
     "report": report.measure,
     "scan": scan.measure,
 }

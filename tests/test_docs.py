@@ -20,7 +20,10 @@ from agent.core.model import TYPES, AlertType, DeliveryState, NotificationKind
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
-NOT_RUN = ("needs a running agent", "needs a channel", "runs until stopped", "needs root", "takes half a minute")
+NOT_RUN = (
+    "needs a running agent", "needs a GPU", "needs a channel", "runs until stopped", "needs root",
+    "takes half a minute",
+)  # fmt: skip
 """A command whose trailing comment says one of these is checked against the command's options, but not run."""
 
 

@@ -16,7 +16,7 @@ from agent.channels.shared.base import SecretText, UrlConfig
 from agent.channels.shared.codes import BAD, BUSY, FORBIDDEN, GONE, Meaning, judge_code
 from agent.channels.shared.exchange import Request, Response
 from agent.channels.shared.fit import fitted
-from agent.channels.shared.markup import Markup, backslashed, in_parentheses, plain_text
+from agent.channels.shared.markup import Markup, backslashed, in_parentheses, indented, plain_text
 from agent.channels.shared.posting import JSON_HEADERS, Posting, encoded
 from agent.core.message import Message
 from agent.core.model import Json
@@ -99,7 +99,7 @@ escape = backslashed("\\*_[]()#!~|`-+")
 
 def _quoted(lines: Sequence[str]) -> str:
     """Quote log lines, since DingTalk has no blocks of code."""
-    return "  \n".join(f"> {escape(line)}" for line in lines) + "\n"
+    return "  \n".join(f"> {escape(indented(line))}" for line in lines) + "\n"
 
 
 MARKDOWN = Markup(

@@ -15,7 +15,7 @@ from pydantic import field_validator
 from agent.channels.shared.base import UrlConfig
 from agent.channels.shared.exchange import Request, Response, refusal
 from agent.channels.shared.fit import fitted
-from agent.channels.shared.markup import plain_text
+from agent.channels.shared.markup import indented, plain_text
 from agent.channels.shared.posting import JSON_HEADERS, Posting, encoded
 from agent.core.message import Message
 from agent.core.model import Json, Severity, Status
@@ -44,7 +44,6 @@ RESOLVED_STYLE = "good"
 _OLD_ERROR = re.compile(r"endpoint returned HTTP error (\d{3})")
 _MARKUP = re.compile(r"([\\*_\[\]()#`])")
 _LIST = re.compile(r"^(\s*)([-+>]|\d+(?=\.(?:\s|$)))")
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class Config(UrlConfig):
@@ -120,7 +119,7 @@ def _blocks(message: Message) -> Iterator[Json]:
         facts = [{"title": escape(label), "value": escape(value)} for label, value in message.facts]
         yield {"type": "FactSet", "facts": facts}
     if message.evidence:
-        yield _block(_INDENT.sub(_kept, "\n".join(message.evidence)), fontType="Monospace", size="Small")
+        yield _block("\n".join(map(indented, message.evidence)), fontType="Monospace", size="Small")
     if message.advice:
         yield _block(f"Advice: {message.advice}")
     yield _block(message.footer, size="Small", isSubtle=True)
@@ -130,8 +129,3 @@ def _block(text: str, **looks: Json) -> Json:
     """One text; a line ends with two spaces, or Markdown would join it with the next."""
     lines = "  \n".join(map(escape, text.split("\n")))
     return {"type": "TextBlock", "text": lines, "wrap": True, **looks}
-
-
-def _kept(indent: re.Match[str]) -> str:
-    """Spaces at the beginning of a line are shown only as spaces that do not break."""
-    return indent[0].replace("\t", "    ").replace(" ", "\u00a0")

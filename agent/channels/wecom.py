@@ -13,7 +13,7 @@ from agent.channels.shared.base import UrlConfig
 from agent.channels.shared.codes import BAD, BUSY, FORBIDDEN, Meaning, judge_code
 from agent.channels.shared.exchange import Request, Response
 from agent.channels.shared.fit import fitted
-from agent.channels.shared.markup import Markup, in_parentheses, plain_text
+from agent.channels.shared.markup import Markup, in_parentheses, indented, plain_text
 from agent.channels.shared.posting import JSON_HEADERS, Posting, encoded
 from agent.core.message import Message
 from agent.core.model import Json, Severity, Status
@@ -81,7 +81,7 @@ _HEADING = re.compile(r"^#")
 
 
 def _quoted(lines: Sequence[str]) -> str:
-    return "\n".join(f"> {escape(line)}" for line in lines) + "\n"
+    return "\n".join(f"> {escape(indented(line))}" for line in lines) + "\n"
 
 
 MARKDOWN = Markup(

@@ -45,9 +45,13 @@ class RunningAgent:
         found: dict[str, Json] | None = self._get(f"/api/alerts/{quote(alert_id, safe='')}/explain")
         return found
 
-    def between(self, since: int, until: int) -> list[dict[str, Json]]:
-        """What was decided in a period (UTC milliseconds), alert by alert."""
-        return self._list("/api/alerts/decisions", "alerts", {"since": rfc3339(since), "until": rfc3339(until)})
+    def between(self, since: int, until: int) -> dict[str, Json]:
+        """What was told, held back and left out in a period (UTC milliseconds), and why."""
+        found = self._get(f"/api/alerts/decisions?{urlencode({'since': rfc3339(since), 'until': rfc3339(until)})}")
+        if found is None or "story" not in found:
+            raise Failed(f"the agent at {self._address.url} is of another version, which cannot tell this")
+        period: dict[str, Json] = found
+        return period
 
     def queue(self) -> list[dict[str, Json]]:
         """The deliveries that wait or are dead."""

@@ -1,7 +1,6 @@
 """`gpuwarden explain`: why an alert was, or was not, sent; in plain words, channel by channel."""
 
 import time
-from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 import click
@@ -16,8 +15,8 @@ from agent.core.model import Json
 
 @click.command()
 @click.argument("alert_id", required=False)
-@click.option("--between", nargs=2, metavar="T1 T2", help="All that was decided between two times instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print the chain as one object, or one object an alert.")
+@click.option("--between", nargs=2, metavar="T1 T2", help="What arrived between two times, or why nothing did.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
 @common_options
 @click.pass_context
 def explain(ctx: click.Context, *, alert_id: str | None, between: tuple[str, str] | None, as_json: bool) -> None:
@@ -31,19 +30,11 @@ def explain(ctx: click.Context, *, alert_id: str | None, between: tuple[str, str
     loaded = load_or_exit(ctx)
     period = None if between is None else _period(between, reach.zone(loaded))
     with reach.facts(loaded) as facts:
-        found = [_one(facts, alert_id)] if period is None else facts.between(*period)
+        found = _one(facts, alert_id) if period is None else facts.between(*period)
     if as_json:
-        show.objects(found)
+        show.objects([found])
     else:
-        show.lines(_story(found))
-
-
-def _story(found: Sequence[Json]) -> Iterator[str]:
-    if not found:
-        yield "nothing was decided in that time"
-    for number, item in enumerate(found):
-        yield from ("",) * (number > 0)
-        yield from item["story"]
+        show.lines(found["story"])
 
 
 def _one(facts: Facts, alert_id: str | None) -> dict[str, Json]:

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "scan": "agent.cli.scan:scan",
     "emit": "agent.cli.emit:emit",
     "exec": "agent.cli.exec:exec_command",
+    "gpus": "agent.cli.gpus:gpus",
     "silence": "agent.cli.silence:silence",
     "resolve": "agent.cli.resolve:resolve",
     "report": "agent.cli.report:report",

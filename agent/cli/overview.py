@@ -27,6 +27,9 @@ def display(found: Json, zone: tzinfo, *, why: bool = False) -> None:
     _section("Jobs", ("NAME", "STATE", "STEPS", "LOSS", "PROGRESS", "ID"), map(_job, found["jobs"]), "none running")
     _section("Alerts", ("BEGAN", "SEVERITY", "TITLE", "ID"), (_alert(item, zone) for item in found["alerts"]), "none")
     _section("Channels", ("NAME", "TYPE", "WAITING", "DEAD", "STATE"), (_channel(c, zone) for c in found["channels"]))
+    _section("GPUs", GPU_HEADERS, map(gpu, found.get("gpus", ())))
+    if found.get("driver") is not None and found["driver"]["state"] != "running":
+        show.lines(["", driver(found["driver"])])
     _section("Disks", ("USED", "INODES", "FREE", "MOUNT"), map(_disk, found.get("disks", ())))
     _section("Sources", ("NAME", "STATE"), map(_source, found.get("sources", ())))
     _section("Silences", ("UNTIL", "AUTHOR", "ID"), (_silence(item, zone) for item in found["silences"]))
@@ -39,6 +42,36 @@ def display(found: Json, zone: tzinfo, *, why: bool = False) -> None:
         click.echo("\nPrograms" if programs else "\nPrograms: none that look like training")
     shown = programs if why else [item for item in programs if item["job"]]
     show.lines(line for item in shown for line in _program(item, why=why))
+
+
+GPU_HEADERS = ("GPU", "BUSY", "MEMORY", "TEMP", "POWER", "STATE", "NAME")
+
+
+def gpu(found: Json) -> tuple[str, ...]:
+    """One GPU as a row beneath `GPU_HEADERS`."""
+    used, total = found["memory_used_bytes"], found["memory_total_bytes"]
+    trouble = [found["state"], *(f"slowed by {name}" for name in found["slowed_by"])]
+    trouble += [f"asks to {found['recovery_action']}"] if found["recovery_action"] else []
+    return (
+        str(found["index"]),
+        _with_unit(found["utilization_percent"], "%"),
+        show.NOTHING if used is None or total is None else f"{text.size(used)} of {text.size(total)}",
+        _with_unit(found["temperature_celsius"], "°C"),
+        _with_unit(found["power_watts"], "W"),
+        ", ".join(trouble[1:] if trouble[0] == "ok" and len(trouble) > 1 else trouble),
+        found["name"],
+    )
+
+
+def driver(found: Json) -> str:
+    """The driver in one line."""
+    version = f" {found['version']}" if found["version"] else ""
+    counted = f", counts {found['counted']} GPUs" if found["counted"] is not None else ""
+    return f"GPU driver{version}: {found['state']}{counted}" + (f" ({found['detail']})" if found["detail"] else "")
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return show.NOTHING if value is None else f"{value:.0f} {unit}"
 
 
 def _section(title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], empty: str | None = None) -> None:

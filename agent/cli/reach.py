@@ -28,8 +28,8 @@ class Facts(Protocol):
         """The chain of one alert; None if there is no such alert."""
         ...
 
-    def between(self, since: int, until: int) -> list[dict[str, Json]]:
-        """What was decided in a period (UTC milliseconds), alert by alert."""
+    def between(self, since: int, until: int) -> dict[str, Json]:
+        """What was told, held back and left out in a period (UTC milliseconds), and why."""
         ...
 
     def queue(self) -> list[dict[str, Json]]:

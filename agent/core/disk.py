@@ -1,5 +1,6 @@
 """File systems as the sources' samples show them: what was measured, and what could not be. Judges nothing."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -51,6 +52,24 @@ class DiskTrouble:
     def shown(self, full_in: float | None = None) -> Mapping[str, Json]:  # noqa: ARG002 - nothing is foreseen of it
         """What an alert tells of it."""
         return {"mountpoint": self.mountpoint, "used_percent": None, "free_bytes": None, "full_in_seconds": None}
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFault:
+    """What the kernel last wrote of a device that failed. `at`: UTC milliseconds."""
+
+    device: str
+    """Without `/dev/`: a partition, a whole disk or its controller."""
+    text: str
+    at: int
+    read_only: bool = False
+    """Whether it says that the file system can only be read any more."""
+
+    def concerns(self, mounted: str) -> bool:
+        """Whether a mounted device, such as `/dev/nvme0n1p2`, is this one or a part of it."""
+        # Parts of what ends in a digit are told by a letter: `nvme0` has `nvme0n1p2`, and `sda1` has no `sda12`.
+        part = r"(?:n\d+)?(?:p\d+)?" if self.device[-1:].isdigit() else r"\d*"
+        return re.fullmatch(re.escape(self.device) + part, mounted.removeprefix("/dev/")) is not None
 
 
 def readings(samples: Iterable[Sample]) -> tuple[DiskReading, ...]:

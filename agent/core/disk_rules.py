@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.core import text
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.conditions import MISSING, Observed, level
-from agent.core.disk import DiskReading, DiskTrouble
+from agent.core.disk import DiskFault, DiskReading, DiskTrouble
 from agent.core.disk_past import TREND_AT_LEAST, DiskPast, Room, follow, full_in
 from agent.core.episodes import Condition, Seen
 from agent.core.model import AlertType, Severity
@@ -29,6 +29,8 @@ FORECASTS: tuple[tuple[Severity, float, float], ...] = (
 )
 """Severity, seconds until full, and the share that is free at most (node_exporter's mixin)."""
 FORECAST_FOR = HOUR
+FAULT_LASTS = 30 * MINUTE
+"""How long what the kernel wrote of a device counts; failing disks say it again and again."""
 UNRESPONSIVE_AFTER = 15.0
 """Seconds without an answer: three tries of five."""
 
@@ -61,9 +63,9 @@ def past(known: Mapping[str, DiskPast], disks: Iterable[DiskReading], now: int) 
 
 
 def look(
-    disk: DiskReading, before: DiskPast, limits: DiskLimits, node: str, firing: Firing
+    disk: DiskReading, before: DiskPast, limits: DiskLimits, node: str, firing: Firing, fault: DiskFault | None = None
 ) -> Iterator[Seen]:
-    """Judge one file system that was measured."""
+    """Judge one file system that was measured. `fault`: what the kernel wrote of its device lately."""
     writable = not disk.readonly
     if writable:  # what nobody can write to cannot fill up: it keeps the state it had
         yield _room(disk, DISK_SPACE, disk.used_percent, before, limits, node, firing)
@@ -71,12 +73,12 @@ def look(
             yield _room(disk, INODES, disk.inodes_used_percent, before, limits, node, firing)
         if limits.forecast:
             yield from _forecasts(disk, before, limits, node)
-    turned = disk.readonly and before.was_writable
+    turned = (disk.readonly and before.was_writable) or (fault is not None and fault.read_only)
     message = f"{_named(disk)} was mounted read-only since it was first seen: nothing can be written to it any more."
     advice = "The kernel does this after errors: look into its log, and save what can be read."
     read_only = _condition(disk, READ_ONLY, f"Disk turned read-only: {disk.mountpoint}", message, node, advice)
     yield Seen(read_only, Severity.CRITICAL if turned else None)
-    yield from _troubles(disk, DiskTrouble(disk.mountpoint, disk.device, disk.fstype), node)
+    yield from _troubles(disk, DiskTrouble(disk.mountpoint, disk.device, disk.fstype), node, fault)
 
 
 def look_at_trouble(trouble: DiskTrouble, node: str) -> Iterator[Seen]:
@@ -124,7 +126,9 @@ def _long_enough(before: DiskPast) -> bool:
     return bool(before.rooms) and before.rooms[-1].at - before.rooms[0].at >= TREND_AT_LEAST
 
 
-def _troubles(disk: DiskReading | DiskTrouble, trouble: DiskTrouble, node: str) -> Iterator[Seen]:
+def _troubles(
+    disk: DiskReading | DiskTrouble, trouble: DiskTrouble, node: str, fault: DiskFault | None = None
+) -> Iterator[Seen]:
     silent = trouble.silent_for
     waited = text.duration(1000 * silent) if silent is not None else ""
     hangs = _condition(
@@ -134,11 +138,14 @@ def _troubles(disk: DiskReading | DiskTrouble, trouble: DiskTrouble, node: str) 
     )  # fmt: skip
     yield Seen(hangs, Severity.WARNING if silent is not None and silent >= UNRESPONSIVE_AFTER else None)
     if silent is None:
+        told = trouble.error is None and fault is not None and not fault.read_only
+        words = f"has errors. The kernel said: {fault.text}" if fault and told else f"cannot be read: {trouble.error}."
         fails = _condition(
-            disk, IO_ERROR, f"Disk error: {disk.mountpoint}", f"{_named(disk)} cannot be read: {trouble.error}.", node,
+            disk, IO_ERROR, f"Disk error: {disk.mountpoint}", f"{_named(disk)} {words}", node,
             "Look into the kernel's log for the device; a stale network mount has to be mounted again.",
         )  # fmt: skip
-        yield Seen(fails, Severity.CRITICAL if trouble.error is not None else None, for_ms=10 * SECOND)
+        bad = told or trouble.error is not None
+        yield Seen(fails, Severity.CRITICAL if bad else None, for_ms=0 if told else 10 * SECOND)
 
 
 def describe(

@@ -76,11 +76,11 @@ def _count(driver: GpuDriver, readings: Sequence[GpuReading], expected: int | No
     """GPUs that answered once and do not now are told one by one; here it is about those that were never seen."""
     if driver.state is not DriverState.RUNNING:
         return MISSING, ""
-    wanted = max(expected or 0, driver.on_bus or 0)
+    sources = {"are configured": expected, "are on the PCI bus": driver.on_bus, "are counted by it": driver.counted}
+    wanted, source = max((number or 0, words) for words, number in sources.items())
     if len(readings) >= wanted:
         return None, ""
-    source = "are configured" if (expected or 0) >= wanted else "are on the PCI bus"
-    return Severity.CRITICAL, f"The driver knows {len(readings)} GPUs, but {wanted} {source}."
+    return Severity.CRITICAL, f"The driver names {len(readings)} GPUs, but {wanted} {source}."
 
 
 def _unresponsive(driver: GpuDriver) -> tuple[Observed, str]:

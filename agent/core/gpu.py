@@ -136,6 +136,8 @@ class GpuDriver:
     """How often it was initialised; what is cached belongs to one generation."""
     on_bus: int | None = None
     """NVIDIA GPUs that the PCI bus shows."""
+    counted: int | None = None
+    """GPUs that the driver counts; one that was lost before it was ever seen is counted and not named."""
 
 
 class ClockReason:

@@ -14,11 +14,17 @@ PATH_LENGTH = 80
 
 
 def finding(fact: KernelSeen) -> LogFinding:
-    """The kernel's word that it killed a process, as the cause of what follows in the job's log."""
+    """The kernel's word that it killed a process, as the cause of what follows in the job's log.
+
+    No place in that log tells what was written before, so steps that are read a moment later prove nothing: `uncaught`.
+    """
     return LogFinding(
         path="/dev/kmsg", file=f"kmsg:{fact.boot_id}", offset=0, signature="kernel_oom_kill",
         kind=FindingKind.HOST_OOM, role=Role.ROOT, severity=Severity.CRITICAL, text=fact.text,
-        facts={"grade": "confirmed", "signal": "SIGKILL", "pid": fact.pid, "process": fact.process, **fact.facts},
+        facts={
+            "grade": "confirmed", "signal": "SIGKILL", "pid": fact.pid, "process": fact.process, "uncaught": True,
+            **fact.facts,
+        },
     )  # fmt: skip
 
 

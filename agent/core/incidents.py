@@ -66,11 +66,11 @@ def add(incident: Incident | None, finding: LogFinding, at: int, before: Progres
     """Take a finding in. Only a root opens an incident; fallout, advice and confirmations join one.
 
     `before` is the job's progress before the finding. A skipped batch is kept too, since what crashes right after it
-    mostly follows from it. Equal lines of several ranks are one finding, and the first findings are kept, since the
-    cause is among them.
+    mostly follows from it; so is what the kernel noted of a GPU. Equal lines of several ranks are one finding, and the
+    first findings are kept, since the cause is among them.
     """
     if incident is None:
-        if not (opens(finding) or finding.facts.get("skipped")):
+        if not (opens(finding) or finding.facts.get("skipped") or finding.facts.get("kernel")):
             return None
         return Incident(at, before.step, (finding,), (at,), opened_epoch=before.epoch)
     known = [_alike(item) for item in incident.findings]

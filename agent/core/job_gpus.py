@@ -5,6 +5,7 @@ is surest; then what the environment allows; a job that is alone on its node has
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from agent.core.gpu import GpuIdentity, GpuReading, MemoryPoint
 from agent.core.job import Job
@@ -12,6 +13,7 @@ from agent.core.ports import TreeReading
 
 IN_USE = 256 << 20
 """Bytes in use from which a GPU is not at rest: a context of CUDA takes more, a display less."""
+NOBODY: Mapping[str, Collection[int]] = MappingProxyType({})
 
 
 def pids_of(job: Job, trees: Iterable[TreeReading], namespace: int | None) -> frozenset[int]:
@@ -29,16 +31,19 @@ def pids_of(job: Job, trees: Iterable[TreeReading], namespace: int | None) -> fr
     return frozenset(pids)
 
 
-def held(jobs: Mapping[str, Collection[int]], allowed: Mapping[str, Sequence[str]], readings: Sequence[GpuReading]) -> (
-    dict[str, tuple[GpuIdentity, ...]]
-):
+def held(
+    jobs: Mapping[str, Collection[int]], allowed: Mapping[str, Sequence[str]], readings: Sequence[GpuReading],
+    lately: Mapping[str, Collection[int]] = NOBODY,
+) -> dict[str, tuple[GpuIdentity, ...]]:  # fmt: skip
     """The GPUs of each running job.
 
-    `jobs`: every running job with the pids of its processes. `allowed`: what the environment allows it.
+    `jobs`: every running job with the pids of its processes. `allowed`: what the environment allows it. `lately`: who
+    has held memory of each GPU, by its UUID, over the last minutes: a process may just have died, or begin anew.
     """
     found = {}
     for job, pids in jobs.items():
         mine = [item.gpu for item in readings if any(process.pid in pids for process in item.processes or ())]
+        mine = mine or [item.gpu for item in readings if not set(pids).isdisjoint(lately.get(item.gpu.uuid, ()))]
         mine = mine or list(visible(allowed.get(job, ()), readings))
         if not mine and len(jobs) == 1 and not _others_hold(readings):
             mine = [item.gpu for item in readings if _in_use(item)]
@@ -79,11 +84,14 @@ def meant(
     return here[0] if len(here) == 1 else None
 
 
+def lately(points: Iterable[MemoryPoint]) -> frozenset[int]:
+    """Every process that held memory at any of these moments."""
+    return frozenset(pid for point in points for pid in point.by_pid)
+
+
 def where(pids: Collection[int], memory: Mapping[str, Sequence[MemoryPoint]]) -> frozenset[str]:
     """The UUIDs of the GPUs on which any of these processes has lately held memory."""
-    return frozenset(
-        uuid for uuid, points in memory.items() if any(not point.by_pid.keys().isdisjoint(pids) for point in points)
-    )
+    return frozenset(uuid for uuid, points in memory.items() if not lately(points).isdisjoint(pids))
 
 
 def _roots(tree: TreeReading) -> set[tuple[int, int]]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePath
 
-from agent.core import host_memory, incidents, jobs, processes
+from agent.core import incidents, jobs, processes
 from agent.core.clock import MINUTE
-from agent.core.facts import Event, FindingKind, KernelSeen, LogFinding, ProcessEnded, ProcessStarted, TrainingSeen
+from agent.core.facts import Event, FindingKind, LogFinding, ProcessEnded, ProcessStarted, TrainingSeen
 from agent.core.job import Exit, HeldGpu, Job, JobState
 from agent.core.job_logs import LogState, read_since_exit, renamed, states_of, telling
 from agent.core.jobs import Turn
@@ -167,12 +167,11 @@ class JobBook:
             return after
         return replace(after, incident=replace(incident, autopsy=self._examine(after, fact, event.at)))
 
-    def killed(self, job_id: str, fact: KernelSeen, at: int) -> list[Turned]:
-        """Take the kernel's word that it killed a process of a job for lack of memory."""
+    def hear(self, job_id: str, found: LogFinding, at: int) -> list[Turned]:
+        """Take the kernel's word about a job: that it killed a process of it, or that a GPU of it failed."""
         job = self.running.get(job_id)
         if job is None:
             return []
-        found = host_memory.finding(fact)
         return self._keep(replace(job, incident=incidents.add(job.incident, found, at, job.progress)))
 
     def hold(self, gpus: Mapping[str, tuple[HeldGpu, ...]]) -> list[Turned]:

@@ -61,6 +61,8 @@ def ends_a_run(root: LogFinding) -> bool:
     """Whether a cause says by itself that the run is over: a loss may be no number, and an exception may be caught."""
     if root.kind is FindingKind.NAN_LOSS:
         return bool(root.facts.get("fatal"))
+    if root.facts.get("kernel"):  # a GPU may fail under a run that is through
+        return False
     return root.doubt < incidents.FOLLOWS
 
 

@@ -13,7 +13,7 @@ from agent.core.clock import HOUR, MINUTE
 from agent.core.conditions import MISSING, Observed
 from agent.core.episodes import Condition, Seen
 from agent.core.facts import Activity, FindingKind
-from agent.core.incidents import cause
+from agent.core.incidents import cause, rooted
 from agent.core.job import Job
 from agent.core.model import AlertType, Severity
 from agent.core.payload import job_snapshot
@@ -175,7 +175,8 @@ def _observed(job: Job, found: Silence | None, now: int, *, firing: bool) -> Obs
 
 
 def _hangs_by_its_own_word(job: Job) -> bool:
-    return job.incident is not None and cause(job.incident).kind is FindingKind.STALL
+    incident = job.incident
+    return incident is not None and rooted(incident) and cause(incident).kind is FindingKind.STALL
 
 
 def _condition(job: Job, found: Silence | None, seen: Standstill, node: str, now: int) -> Condition:

@@ -3,9 +3,10 @@
 Pure: values in, lines out. The alert must be presentable already; nothing here is cleaned or cut.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
 
+from agent.core.local_time import local
 from agent.core.model import Alert, Attempt, Decision, Delivery, DeliveryState, NotificationKind, Status
 from agent.core.policy.owed import DROPPED
 from agent.core.reasons import NEWER, words
@@ -14,6 +15,7 @@ from agent.core.text import duration
 Entry = tuple[int, str]
 """A moment in UTC milliseconds, and what happened then."""
 
+NO_DIGESTS: Mapping[str, Delivery] = {}
 NOBODY = "No channel has been asked: the alert is recorded, and none was configured or none has been considered yet."
 
 _KINDS = {
@@ -29,9 +31,12 @@ _KINDS = {
 
 def tell(
     alert: Alert, decisions: Sequence[Decision], deliveries: Sequence[Delivery], attempts: Sequence[Attempt],
-    zone: tzinfo,
+    zone: tzinfo, digests: Mapping[str, Delivery] = NO_DIGESTS,
 ) -> list[str]:  # fmt: skip
-    """Tell the whole chain; times of day are those of `zone`. Decisions, rows and attempts are in their own order."""
+    """Tell the whole chain; times of day are those of `zone`. Decisions, rows and attempts are in their own order.
+
+    `digests`: the deliveries that tell some of the rows together with others, by id.
+    """
     channels = dict.fromkeys(item.channel for item in decisions if item.channel is not None)
     channels |= dict.fromkeys(row.channel for row in deliveries)
     lines = [*heading(alert, zone), *_at(_course(alert, decisions), zone)]
@@ -39,7 +44,7 @@ def tell(
         rows = [row for row in deliveries if row.channel == channel]
         lines += ["", _channel_title(channel, rows)]
         lines += _at(_told(channel, decisions, rows, attempts, zone), zone)
-        lines += [f"  {line}" for row in rows for line in _standing(row, zone)]
+        lines += [f"  {line}" for row in rows for line in _standing(row, digests, zone)]
     return lines if channels else [*lines, "", NOBODY]
 
 
@@ -48,15 +53,9 @@ def heading(alert: Alert, zone: tzinfo) -> list[str]:
     return [f"{alert.title} ({alert.severity} {alert.type})", f"Alert {alert.id}; times are {zone}."]
 
 
-def verdicts(decisions: Iterable[Decision], zone: tzinfo) -> list[str]:
-    """Say what was decided, one line a decision, each with its channel."""
-    return _at(((item.at, f"{item.channel or 'all channels'}: {_verdict(item, zone)}") for item in decisions), zone)
-
-
 def clock(at: int, zone: tzinfo) -> str:
     """Write UTC milliseconds as date and time of day in `zone`, to the second."""
-    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).astimezone(zone)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{local(at, zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _at(entries: Iterable[Entry], zone: tzinfo) -> list[str]:
@@ -93,14 +92,15 @@ def _told(
 ) -> Iterator[Entry]:
     for decision in decisions:
         if decision.channel in (channel, None):
-            yield decision.at, _capital(_verdict(decision, zone))
+            yield decision.at, _capital(verdict(decision, zone))
     by_id = {row.id: row for row in rows}
     for attempt in attempts:
         if attempt.delivery_id in by_id:
-            yield attempt.started_at, _try(attempt, by_id[attempt.delivery_id], zone)
+            yield attempt.started_at, tried(attempt, by_id[attempt.delivery_id], zone)
 
 
-def _verdict(decision: Decision, zone: tzinfo) -> str:
+def verdict(decision: Decision, zone: tzinfo) -> str:
+    """Say what was decided about one notification."""
     what = _KINDS[decision.kind]
     if decision.verdict == "send":
         return f"{what} is sent: {decision.reason}."
@@ -112,7 +112,8 @@ def _verdict(decision: Decision, zone: tzinfo) -> str:
     return f"{what} is not sent: {words(decision.reason)}{until}."
 
 
-def _try(attempt: Attempt, row: Delivery, zone: tzinfo) -> str:
+def tried(attempt: Attempt, row: Delivery, zone: tzinfo) -> str:
+    """Say what became of one attempt."""
     goal = "" if row.kind is NotificationKind.FIRED else f" at {_KINDS[row.kind]}"
     name = f"Attempt {attempt.n}{goal}"
     if attempt.outcome == "delivered":
@@ -139,7 +140,7 @@ _FAILURES = {
 }
 
 
-def _standing(row: Delivery, zone: tzinfo) -> Iterator[str]:
+def _standing(row: Delivery, digests: Mapping[str, Delivery], zone: tzinfo) -> Iterator[str]:
     """How a delivery stands now, where the decisions and attempts above do not already say so."""
     what = _capital(_KINDS[row.kind])
     match row.state:
@@ -155,9 +156,19 @@ def _standing(row: Delivery, zone: tzinfo) -> Iterator[str]:
         case DeliveryState.SUPERSEDED if (row.reason or "").startswith(NEWER):
             yield f"{what} is not sent by itself: {words(row.reason or NEWER)}."
         case DeliveryState.DIGESTED:
-            yield f"{what} was told as part of a digest."
+            digest = digests.get(row.merged_into or "")
+            at = f" at {clock(digest.delivered_at, zone)}" if digest is not None and digest.delivered_at else ""
+            yield f"{what} was told as part of a digest{at}."
+        case DeliveryState.DEFERRED if (mark := row.merged_into or "") in digests:
+            yield f"{what} is told by the digest {mark}, which {_progress(digests[mark], zone)}."
         case _:
             return
+
+
+def _progress(digest: Delivery, zone: tzinfo) -> str:
+    if digest.attempts:
+        return f"was tried {digest.attempts} times and is due again at {clock(digest.next_at, zone)}"
+    return "waits to be sent"
 
 
 def _capital(text: str) -> str:

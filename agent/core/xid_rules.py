@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from agent.core import xids
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.episodes import Condition, Seen
-from agent.core.facts import KernelSeen
+from agent.core.facts import FindingKind, KernelSeen, LogFinding, Role
 from agent.core.gpu import GpuIdentity
 from agent.core.gpu_rule import GpuRule
 from agent.core.model import AlertType, Severity
@@ -94,6 +94,16 @@ def look(
     quiet = meaning.severity is Severity.WARNING and now - record.last_at >= rule.keep_ms
     seen = None if over or quiet else meaning.severity
     return Seen(_condition(record, meaning, node, now, gpu), seen)
+
+
+def finding(fact: KernelSeen) -> LogFinding:
+    """An Xid as evidence for the job that it hit: a cause if it is critical, else a note beside the cause."""
+    critical = xids.meaning(_number(fact), fact.text).severity is Severity.CRITICAL
+    return LogFinding(
+        path="/dev/kmsg", file=f"kmsg:{fact.boot_id}", offset=0, signature="kernel_xid", kind=FindingKind.XID,
+        role=Role.ROOT, severity=Severity.CRITICAL if critical else Severity.INFO, text=fact.text,
+        facts={"xid": _number(fact), "pci": fact.pci, "detail": fact.text, "kernel": True},
+    )  # fmt: skip
 
 
 def outlived(records: Mapping[XidKey, XidRecord], now: int, boot: str) -> Iterator[XidKey]:

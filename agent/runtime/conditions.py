@@ -8,6 +8,7 @@ from agent.core.codec import decode
 from agent.core.conditions import MISSING, ConditionState, Phase, Transition
 from agent.core.disk_rules import DiskLimits
 from agent.core.episodes import Condition, Seen
+from agent.core.facts import Event, KernelSeen
 from agent.core.health_rules import SourceHealth
 from agent.core.model import ChannelState
 from agent.core.policy.model import Recipient
@@ -15,7 +16,7 @@ from agent.runtime.board import Board
 from agent.runtime.changes import RULE_PREFIX
 from agent.runtime.disk_conditions import DiskConditions
 from agent.runtime.health import Health
-from agent.store import backlog, ledger, meta
+from agent.store import backlog, events, ledger, meta
 from agent.store.database import Database
 from agent.store.reserve import Reserve
 
@@ -35,7 +36,7 @@ class Conditions:
         self._reserve_tried_at = 0
         self._space_seen_at = 0
         self._space_trouble: str | None = None
-        self._disks = DiskConditions(board)
+        self._disks = DiskConditions(board, self._written_since)
         self._well = False
         """Whether no condition was anything but inactive at the last round."""
         self._channels_seen: tuple[Mapping[str, ChannelState], Mapping[str, int]] = ({}, {})
@@ -45,6 +46,10 @@ class Conditions:
         self.states: Mapping[str, ConditionState] = {
             key.removeprefix(RULE_PREFIX): decode(ConditionState, value) for key, value in stored.items()
         }
+
+    def hear(self, fact: KernelSeen, at: int) -> None:
+        """Take in what the kernel wrote of a disk, noticed at `at` (UTC milliseconds)."""
+        self._disks.hear(fact, at)
 
     @property
     def turning(self) -> bool:
@@ -64,6 +69,9 @@ class Conditions:
         self.states, changes = episodes.advance(known, seen, now.wall)
         self._well = all(state.phase is Phase.INACTIVE for state in self.states.values())
         return changes
+
+    def _written_since(self, at: int) -> list[Event]:
+        return self._db.read(lambda conn: events.since(conn, KernelSeen, at))
 
     def _seen(self, now: Instant, node: str, recipients: Sequence[Recipient]) -> list[Seen]:
         channels, dead = self._channels(now.wall)

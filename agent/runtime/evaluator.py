@@ -16,7 +16,6 @@ from agent.core.facts import Event, HandedIn, KernelSeen, ReportMade, ResolveAsk
 from agent.core.gpu_policy import GpuPolicy
 from agent.core.job import Job
 from agent.core.jobbook import JobBook, Turned
-from agent.core.kernel_log import KernelKind
 from agent.core.model import Alert, AlertType, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.presentable import without_secrets
@@ -32,6 +31,7 @@ from agent.runtime.gpu_conditions import GpuConditions
 from agent.runtime.gpu_usage import GpuUsage
 from agent.runtime.job_conditions import JobConditions
 from agent.runtime.job_gpus import JobGpus
+from agent.runtime.kernel_facts import KernelFacts
 from agent.runtime.log import event as log_event
 from agent.runtime.log_states import log_states
 from agent.runtime.metrics import Metrics
@@ -174,6 +174,7 @@ class Evaluator:
         )
         self._job_conditions = JobConditions(now.wall, self._standstills)
         self._gpus = GpuConditions(self._db, self._board.gpus)
+        self._kernel = KernelFacts(self._gpus, self._job_gpus, self._conditions)
         curves = self._db.read(lambda conn: {job: jobs.curve(conn, job) for job in self._book.running})
         self._curves = Curves(curves, now.wall)
         live = {alert.id: alert for alert in (*self._db.read(alerts.firing), *self._db.read(alerts.unsettled))}
@@ -229,11 +230,8 @@ class Evaluator:
                 self._gpus.resolved(alert, event.at)
                 self._raise(episodes.end(alert, event.at), changes, now)
             changes.note(endings.by_hand(fact.alert_id, self._docket, self._db, event.at))
-        elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.XID:
-            self._gpus.take(fact, event.at)
-        elif isinstance(fact, KernelSeen) and fact.kind is KernelKind.OOM_KILL:
-            owner = self._job_gpus.owner(fact.pid)
-            self._turn(self._book.killed(owner, fact, event.at) if owner is not None else (), changes, now)
+        elif isinstance(fact, KernelSeen):
+            self._turn(self._kernel.hear(fact, event.at, self._book), changes, now)
         else:
             self._turn(self._book.fold(event), changes, now)
 

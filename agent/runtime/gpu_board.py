@@ -10,6 +10,8 @@ from agent.core.gpu import GpuDriver, GpuReading, MemoryPoint
 from agent.core.ports import Reading
 from agent.core.xid_rules import XidRecord
 
+PAUSED = "gpus.paused"
+"""In the store's `meta`: that the driver is to be let go of."""
 KEPT = 600.0
 """Seconds of memory use that are kept, for what is told about an out-of-memory error."""
 POINTS_AT_MOST = 600

@@ -17,12 +17,10 @@ from agent.core.gpu_policy import NAMES, GpuPolicy
 from agent.core.model import Alert, Severity
 from agent.core.xid_rules import XidKey, XidRecord
 from agent.runtime.changes import XID_PREFIX, Changes
-from agent.runtime.gpu_board import GpuBoard, GpusSeen
+from agent.runtime.gpu_board import PAUSED, GpuBoard, GpusSeen
 from agent.store import meta
 from agent.store.database import Database
 
-PAUSED = "gpus.paused"
-"""In `meta`: that the driver is to be let go of."""
 NAMED_WITHIN = 30 * SECOND
 """How long an Xid waits, at the start, for the first look at the GPUs, which tells which one it is about."""
 XIDS_JUDGED_EVERY = 10 * SECOND
@@ -55,8 +53,8 @@ class GpuConditions:
         changes.xids.update({**changed, **gone})
         self._stored = dict(self._xids)
 
-    def take(self, fact: KernelSeen, at: int) -> None:
-        """Take in an Xid, from the kernel's log or NVML alike. `at`: when it was noticed, UTC milliseconds."""
+    def take(self, fact: KernelSeen, at: int) -> GpuIdentity | None:
+        """Take in an Xid, from the kernel's log or NVML alike, noticed at `at`; returns its GPU, if it is known."""
         name = xid_rules.key(fact)
         self._xids[name] = xid_rules.take(self._xids.get(name), fact, at)
         gpu = self._at(fact.pci)
@@ -64,6 +62,7 @@ class GpuConditions:
             self._histories[gpu.uuid] = replace(self._histories.get(gpu.uuid, GpuHistory()), lost_at=at)
         self._judged_at = 0
         self._show_xids()
+        return gpu
 
     def resolved(self, alert: Alert, at: int) -> None:
         """A person says that what an alert tells of is dealt with."""

@@ -35,10 +35,13 @@ class JobGpus:
         self._version, self._looked_at, self._namespace = seen.version, now.monotonic, namespace
         self._readings = {reading.gpu.uuid: reading for reading in seen.readings}
         trees = self._board.trees()
+        lately = {uuid: job_gpus.lately(self._board.gpus.memory(uuid)) for uuid in self._readings}
+        remembered = frozenset[int]().union(*lately.values())
         self._pids = {
-            job.id: job_gpus.pids_of(job, trees, namespace) | self._remembered(job.id) for job in running.values()
+            job.id: job_gpus.pids_of(job, trees, namespace) | (self.pids(job.id) & remembered)
+            for job in running.values()
         }
-        self._held = job_gpus.held(self._pids, {job.id: job.gpus for job in running.values()}, seen.readings)
+        self._held = job_gpus.held(self._pids, {job.id: job.gpus for job in running.values()}, seen.readings, lately)
         return fresh
 
     def held(self) -> dict[str, tuple[HeldGpu, ...]]:
@@ -97,12 +100,6 @@ class JobGpus:
         return job_gpus.meant(
             number if isinstance(number, int) else None, job.gpus, tuple(self._readings.values()), where
         )
-
-    def _remembered(self, job_id: str) -> frozenset[int]:
-        """The processes that a job was seen to have, as far as the memory of GPUs still tells of them."""
-        known = self._pids.get(job_id, frozenset())
-        points = (point for uuid in self._readings for point in self._board.gpus.memory(uuid)) if known else ()
-        return known & {pid for point in points for pid in point.by_pid}
 
 
 def _rank(finding: LogFinding) -> int | None:

@@ -14,8 +14,10 @@ from prometheus_client.openmetrics import exposition as openmetrics_format
 from agent.core.clock import SECOND, Instant
 from agent.core.model import TYPES, Alert, DeliveryState, Hold, Severity, Status
 from agent.core.policy.plan import Plan
+from agent.runtime import metrics_samples
 from agent.runtime.board import Board
-from agent.runtime.metrics_scrape import PREFIX, ScrapeCollector, Snapshot
+from agent.runtime.metrics_samples import PREFIX
+from agent.runtime.metrics_scrape import ScrapeCollector, Snapshot
 
 FAILURE_REASONS = (
     "other", "client_error", "server_error", "auth_error", "rate_limited", "timeout", "network", "tls", "gone",
@@ -35,6 +37,8 @@ DELAY_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
 """Up to a day: a notification may wait for its provider, or on purpose."""
 LOOK_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10)
 
+END = b"# EOF\n"
+"""How a page in OpenMetrics ends."""
 CHANNEL = ("channel", "integration")
 
 
@@ -51,6 +55,7 @@ class Metrics:
         # Series of creation times would double the page. The library's switch is untyped.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
+        self._board = board
         self._channels: Mapping[str, str] = {}
         self._make_alert_metrics()
         self._make_channel_metrics()
@@ -128,10 +133,11 @@ class Metrics:
 
     def page(self, *, openmetrics: bool = False) -> tuple[bytes, str]:
         """The page and its content type, as Prometheus text or as OpenMetrics."""
+        samples = metrics_samples.text(self._board, openmetrics=openmetrics).encode()
         if openmetrics:
             page: bytes = openmetrics_format.generate_latest(self._registry)  # type: ignore[no-untyped-call]
-            return page, openmetrics_format.CONTENT_TYPE_LATEST
-        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+            return page.removesuffix(END) + samples + END, openmetrics_format.CONTENT_TYPE_LATEST
+        return generate_latest(self._registry) + samples, CONTENT_TYPE_PLAIN_0_0_4
 
     def _make_alert_metrics(self) -> None:
         self._alert_events = self._counter(

@@ -10,22 +10,20 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agent.core import gpu_samples
 from agent.core.clock import SECOND
 from agent.core.facts import Progress
 from agent.core.job import Job, JobState
-from agent.core.model import OPEN_STATES, TYPES, Sample, Severity
+from agent.core.model import OPEN_STATES, TYPES, Severity
 from agent.core.policy.room import OPEN_ROWS
 from agent.runtime.board import Board, LogSeen
-from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import Health
 from agent.runtime.log import event
-from agent.runtime.metrics_catalog import SAMPLES, STATE, SUMMED, Entry, Kind
+from agent.runtime.metrics_catalog import STATE, Entry, Kind
+from agent.runtime.metrics_samples import PREFIX
 from agent.store.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "gpuwarden_"
 SILENCE_STATES = ("active", "pending", "expired")
 
 
@@ -74,7 +72,6 @@ class ScrapeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families with their values of this moment."""
-        yield from sampled((*self._board.samples(), *_gpus(self._board.gpus)))
         yield from _collecting([health for health in self._board.healths() if health.source])
         yield _family("log_records_dropped_total", {(): self._dropped_lines()})
         snapshot = self._stored()
@@ -99,31 +96,6 @@ class ScrapeCollector(Collector):
             self._board.store_unread()
             event(logger, logging.WARNING, "the store could not be read for the metrics", reason=str(error))
             return None
-
-
-def sampled(samples: Iterable[Sample]) -> Iterator[Metric]:
-    """The families of the samples; of two with equal labels the later counts, since a page may not repeat itself.
-
-    A name that the catalogue does not hold is left out.
-    """
-    families: dict[str, dict[tuple[str, ...], float]] = {}
-    for sample in samples:
-        entry = SAMPLES.get(sample.name)
-        if entry is None:
-            event(logger, logging.DEBUG, "a sample has no place on the metrics page", sample=sample.name)
-            continue
-        key = tuple(sample.labels.get(label, "") for label in entry.labels)
-        rows = families.setdefault(sample.name, {})
-        rows[key] = sample.value + (rows.get(key, 0.0) if sample.name in SUMMED else 0.0)
-    for name, rows in families.items():
-        yield _family(name, rows, SAMPLES)
-
-
-def _gpus(board: GpuBoard) -> Iterator[Sample]:
-    """What was last seen of the GPUs: the driver itself is never asked here, since it may not answer."""
-    seen = board.latest()
-    yield from gpu_samples.samples(seen.readings, seen.driver)
-    yield from gpu_samples.of_xids(board.xids(), seen.readings)
 
 
 def _collecting(sources: Iterable[Health]) -> Iterator[Metric]:
@@ -187,8 +159,8 @@ def latest_progress(job: Job, log: LogSeen | None) -> tuple[Progress, int | None
     return log.reading.progress, log.reading.progress_at
 
 
-def _family(name: str, rows: Rows, catalogue: Mapping[str, Entry] = STATE) -> Metric:
-    entry = catalogue[name]
+def _family(name: str, rows: Rows) -> Metric:
+    entry = STATE[name]
     clean = {tuple(_printable(value) for value in key): value for key, value in rows.items()}
     if entry.kind is Kind.INFO:
         return _info(name, entry, clean)

@@ -4,23 +4,17 @@ Works with and without a running agent. Each question opens a connection of its 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
-from itertools import groupby
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.core import record, story
 from agent.core.clock import Clock
-from agent.core.model import Alert, Decision, Json
-from agent.core.policy.model import Recipient
-from agent.core.policy.windows import QuietHours
-from agent.core.presentable import presentable
+from agent.core.model import Alert, Delivery, Json
 from agent.core.record import HistoryQuery
-from agent.core.redact import Redactor
-from agent.runtime import overview, status
+from agent.runtime import overview, period_record, status
 from agent.runtime.board import LogSeen
 from agent.runtime.metrics_scrape import Snapshot
 from agent.runtime.overview import Overview
+from agent.runtime.showing import Showing
 from agent.store import alerts, backlog, decisions, deliveries, history, silences
 from agent.store.database import Database
 
@@ -28,23 +22,6 @@ SHORTEST_PREFIX = 6
 """Characters of an alert's id that may stand for the whole, if no other id begins with them."""
 LISTED = 1_000
 """The most rows of the queue in one answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """What the configuration says about showing."""
-
-    node: str
-    recipients: Sequence[Recipient] = ()
-    redactor: Redactor = field(default_factory=Redactor, repr=False)
-    zone: tzinfo = UTC
-    """The time of day in which stories are told."""
-    include_paths: bool = False
-    quiet_hours: QuietHours = QuietHours()
-
-    def clean(self, alert: Alert) -> Alert:
-        """The alert as eyes outside may see it."""
-        return presentable(alert, self.redactor, include_paths=self.include_paths)
 
 
 class Records:
@@ -111,13 +88,10 @@ class Records:
         with self._open() as database:
             return database.read(lambda conn: self._explain(conn, alert_id))
 
-    def between(self, since: int, until: int) -> list[dict[str, Json]]:
-        """What was decided from `since` to before `until` (UTC milliseconds), alert by alert.
-
-        Each object is that of `history` without its deliveries, with "decisions" and "story" of the period.
-        """
+    def between(self, since: int, until: int) -> dict[str, Json]:
+        """What was told, held back and left out in a period (UTC milliseconds), shaped by `period_record.between`."""
         with self._open() as database:
-            return database.read(lambda conn: self._between(conn, decisions.between(conn, since, until)))
+            return database.read(lambda conn: period_record.between(conn, self._showing(), since, until))
 
     def queue(self) -> list[dict[str, Json]]:
         """The deliveries that wait or are dead, oldest first, each as `record.of_queued` shapes it."""
@@ -145,25 +119,14 @@ class Records:
             **record.of_alert(alert, rows),
             "decisions": [record.of_decision(item) for item in made],
             "attempts": [record.of_attempt(item) for item in tries],
-            "story": story.tell(alert, made, rows, tries, showing.zone),
+            "story": story.tell(alert, made, rows, tries, showing.zone, _digests(conn, rows)),
         }
 
-    def _between(self, conn: sqlite3.Connection, made: Iterable[Decision]) -> list[dict[str, Json]]:
-        by_alert: Mapping[str, list[Decision]] = {
-            alert_id: list(group)
-            for alert_id, group in groupby(sorted(made, key=_alert_of), key=_alert_of)
-        }
-        found = [(alerts.get(conn, alert_id), group) for alert_id, group in by_alert.items()]
-        return [self._decided(alert, group) for alert, group in found if alert is not None]
 
-    def _decided(self, stored: Alert, made: Sequence[Decision]) -> dict[str, Json]:
-        showing = self._showing()
-        alert, zone = showing.clean(stored), showing.zone
-        return {
-            **record.of_alert_alone(alert),
-            "decisions": [record.of_decision(item) for item in made],
-            "story": [*story.heading(alert, zone), *story.verdicts(made, zone)],
-        }
+def _digests(conn: sqlite3.Connection, rows: Iterable[Delivery]) -> Mapping[str, Delivery]:
+    """The deliveries that tell some of these rows together with others."""
+    found = (deliveries.get(conn, mark) for mark in {row.merged_into for row in rows} if mark is not None)
+    return {row.id: row for row in found if row is not None}
 
 
 def find(conn: sqlite3.Connection, alert_id: str) -> Alert | None:
@@ -173,7 +136,3 @@ def find(conn: sqlite3.Connection, alert_id: str) -> Alert | None:
         return exact
     matches = alerts.beginning_with(conn, alert_id, 2)
     return matches[0] if len(matches) == 1 else None
-
-
-def _alert_of(decision: Decision) -> str:
-    return decision.alert_id

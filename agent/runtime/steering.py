@@ -11,8 +11,9 @@ from agent.core import retry
 from agent.core.clock import DAY, Clock
 from agent.core.facts import Event, ResolveAsked, event_id
 from agent.core.model import Alert, Silence, Status
+from agent.runtime.gpu_board import PAUSED
 from agent.runtime.records import find
-from agent.store import backlog, deliveries, events, ledger, silences
+from agent.store import backlog, deliveries, events, ledger, meta, silences
 from agent.store.database import Database
 
 T = TypeVar("T")
@@ -100,6 +101,17 @@ class Steering:
         now = self._clock.now().wall
         if not self._write(lambda conn: silences.end(conn, silence_id, now)):
             raise Refused(f"there is no silence {silence_id!r} that is not over: see `gpuwarden silence list`")
+
+    def pause_gpus(self, *, paused: bool) -> None:
+        """Let the agent release the GPU driver, or take it up again; it notices within a second. Outlives restarts."""
+
+        def body(conn: sqlite3.Connection) -> None:
+            if paused:
+                meta.put(conn, PAUSED, True)
+            else:
+                meta.delete(conn, PAUSED)
+
+        self._write(body)
 
     def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
         with self._open() as database:

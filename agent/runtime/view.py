@@ -6,13 +6,15 @@ Puts together what the board and the store know; decides nothing and changes not
 from collections.abc import Callable
 
 from agent.core.clock import Clock
+from agent.core.gpu_record import of_driver, of_gpu
 from agent.core.model import Json
 from agent.core.payload import rfc3339
 from agent.core.record import HistoryQuery
 from agent.runtime import status
 from agent.runtime.board import Board
 from agent.runtime.metrics_scrape import Snapshot
-from agent.runtime.records import Records, Showing
+from agent.runtime.records import Records
+from agent.runtime.showing import Showing
 from agent.store.database import Database
 from agent.store.errors import StoreError
 
@@ -76,17 +78,19 @@ class AgentView:
     def status(self) -> dict[str, Json]:
         """What `status --json` prints: the stored part (`Records.status`), and what only a running agent knows.
 
-        Besides: "disks", "sources", "logs", "processes", "store": {"trouble", "since"}, "version", "started_at",
-        "uptime_seconds".
+        Besides: "gpus", "driver", "disks", "sources", "logs", "processes", "store": {"trouble", "since"}, "version",
+        "started_at", "uptime_seconds".
         Times are RFC 3339, ages and intervals in seconds, shares in percent.
         """
-        now, trouble = self._clock.now(), self._board.store_trouble()
+        now, trouble, seen = self._clock.now(), self._board.store_trouble(), self._board.gpus.latest()
         return {
             **self._records.status(self._board.logs()),
             "running": True,
             "version": self._version,
             "started_at": rfc3339(self._started.wall),
             "uptime_seconds": round(now.monotonic - self._started.monotonic, 3),
+            "gpus": [of_gpu(item) for item in seen.readings],
+            "driver": of_driver(seen.driver),
             "disks": status.disks(self._board.samples_of("disk")),
             "sources": status.sources(self._board.healths(), now),
             "logs": status.logs(self._board.samples_of("logs"), self._board.unreadable()),
@@ -105,7 +109,7 @@ class AgentView:
         """What `explain --json` prints; None if there is no such alert."""
         return self._records.explain(alert_id)
 
-    def between(self, since: int, until: int) -> list[dict[str, Json]]:
+    def between(self, since: int, until: int) -> dict[str, Json]:
         """What `explain --between --json` prints."""
         return self._records.between(since, until)
 

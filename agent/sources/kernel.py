@@ -125,7 +125,7 @@ class KernelSource:
     def _event(self, found: Recognised, record: Record, written_at: int, now: Instant) -> Event:
         fact = KernelSeen(
             self._boot_id(), found.kind, found.text, written_at, found.pci, found.xid, found.pid, found.process,
-            found.device, found.facts,
+            _named(found.device), found.facts,
         )  # fmt: skip
         return Event(event_id("kernel", self._boot_id(), record.sequence), self.name, now.wall, fact)
 
@@ -149,3 +149,13 @@ class KernelSource:
         if self._boot is None:
             self._boot = proc.boot_id()
         return self._boot
+
+
+def _named(device: str | None) -> str | None:
+    """A block device by the name under `/dev` that it is mounted by: mapped ones have a number and a name."""
+    if device is None or not device.startswith("dm-"):
+        return None if device is None else device.replace("!", "/")
+    try:
+        return f"mapper/{Path(f'/sys/block/{device}/dm/name').read_text(encoding='utf-8').strip()}"
+    except OSError:
+        return device

@@ -76,6 +76,15 @@ def one_shots(conn: sqlite3.Connection, since: int) -> list[Alert]:
     return _select(conn, "WHERE status = 'event' AND starts_at >= ? ORDER BY starts_at, rowid", since)
 
 
+def outlasting(conn: sqlite3.Connection, earliest: int, since: int) -> list[Alert]:
+    """The episodes that began from `earliest` to before `since`, and ended at or after that (UTC milliseconds)."""
+    return _select(
+        conn,
+        "WHERE status = 'resolved' AND starts_at >= ? AND starts_at < ? AND ends_at >= ? ORDER BY starts_at, rowid",
+        earliest, since, since,
+    )  # fmt: skip
+
+
 def unsettled(conn: sqlite3.Connection) -> list[Alert]:
     """The alerts that a channel may still be told of: those with a queued, sending or deferred delivery."""
     return _select(

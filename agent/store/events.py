@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from agent.core.facts import FACTS, Event
+from agent.core.facts import FACTS, Event, Fact
 from agent.core.model import Json
 from agent.core.ports import Checkpoint
 from agent.store import meta
@@ -28,6 +28,14 @@ def after(conn: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, Eve
         "SELECT seq, id, source, at, kind, fact FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     )
     return [(number, _event(*columns)) for number, *columns in found]
+
+
+def since(conn: sqlite3.Connection, fact: type[Fact], at: int) -> list[Event]:
+    """The events of one kind of fact that were noticed at or after a time, UTC milliseconds, in order of arrival."""
+    found = conn.execute(
+        "SELECT id, source, at, kind, fact FROM event WHERE at >= ? AND kind = ? ORDER BY seq", (at, fact.__name__)
+    )
+    return [event for columns in found if (event := _event(*columns)) is not None]
 
 
 def last_seq(conn: sqlite3.Connection) -> int:

@@ -50,7 +50,7 @@ class View(Protocol):
         """What `explain --json` prints; None if there is no such alert."""
         ...
 
-    def between(self, since: int, until: int) -> list[dict[str, Json]]:
+    def between(self, since: int, until: int) -> dict[str, Json]:
         """What `explain --between --json` prints; the period is in UTC milliseconds."""
         ...
 
@@ -128,8 +128,8 @@ class Routes:
         return _answer(explanation)
 
     def decisions(self, request: Request) -> Response:
-        """What was decided in a period, alert by alert."""
-        return _answer({"alerts": self._view.between(*period_query(request.query_params))})
+        """What was told, held back and left out in a period, and why."""
+        return _answer(self._view.between(*period_query(request.query_params)))
 
     def queue(self, request: Request) -> Response:  # noqa: ARG002 - the shape of an endpoint
         """What waits, and what is dead."""

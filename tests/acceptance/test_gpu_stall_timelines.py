@@ -29,6 +29,7 @@ class Training:
         for _ in range(steps):
             self.step += 1
             self.log.say(f"step {self.step}/100000 loss 0.5")
+            self.stepped_at = self.node.clock.now().wall
             self.node.run(10, step=10)
         return self
 
@@ -44,6 +45,11 @@ class Training:
     @property
     def told(self):
         return [kind for _, kind in self.node.sent()]
+
+    @property
+    def found_after(self):
+        """Seconds from the last step to the first message."""
+        return (self.node.channels["ops"].sent[0].at - self.stepped_at) / 1000
 
     @property
     def alert(self):
@@ -62,6 +68,7 @@ def test_a_collective_hang_is_found_within_three_minutes_told_once_and_over_with
     training.waits(FAST, SPINS)
 
     assert training.told == ["fired"]
+    assert training.found_after <= 140
     assert training.alert.title == "Training hangs"
     assert "has made no step for" in training.alert.message
     assert "All 4 GPUs have been fully busy at 20% of the usual power" in training.alert.message
@@ -85,6 +92,7 @@ def test_one_gpu_that_idles_while_the_others_spin_is_named(training):
     training.waits(FAST, SPINS, SPINS, IDLES, SPINS)
 
     assert training.told == ["fired"]
+    assert training.found_after <= 140
     assert "GPU 2 (pid 4000) has been idle for" in training.alert.message
 
 
@@ -115,6 +123,7 @@ def test_a_deadlock_of_the_data_loader_is_found_at_the_learned_limit(training):
 
     training.waits(MINUTE, IDLES)
     assert training.told == ["fired"]
+    assert training.found_after <= 5.5 * MINUTE
     assert "the job waits for data, storage or a lock." in training.alert.message
     assert training.alert.advice.startswith("Look at the data loader")
 
@@ -144,6 +153,13 @@ def test_a_long_evaluation_or_checkpoint_is_silent_whatever_gpus_do(training, li
 def test_a_checkpoint_that_one_rank_writes_while_the_others_wait_is_silent(training):
     training.log.say("saving checkpoint at iteration 25 to out")
     training.waits(15 * MINUTE, IDLES, SPINS, SPINS, SPINS).trains(3)
+
+    assert training.told == []
+
+
+def test_a_checkpoint_that_no_line_tells_of_is_no_hang_while_its_writer_works(training):
+    training.gpus.working = frozenset({PID})
+    training.waits(4 * MINUTE, IDLES, SPINS, SPINS, SPINS).trains(3)
 
     assert training.told == []
 

@@ -5,6 +5,9 @@ import pytest
 from agent.core.model import AlertType, Severity, Status
 from agent.core.policy.model import Recipient
 from tests.channels.samples import channel
+from tests.support.jira import JiraStandIn
+from tests.support.linear import LinearStandIn
+from tests.support.notion import NotionStandIn
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.slack_workspace import SlackWorkspace
 from tests.support.standin import Answer
@@ -35,7 +38,7 @@ def killed(node, mortal):
     """Die after the next acceptance, and come back."""
     mortal.deaths = 1
     with pytest.raises(Killed):
-        node.run()
+        node.run(10)
     node.restart()
     node.run(60)
 
@@ -87,3 +90,49 @@ def test_an_incident_about_a_job_is_resolved_when_the_job_completes(nodes, clock
         node.emit(AlertType.JOB_COMPLETED, job={**JOB, "state": "completed"})
         node.run(60)
         assert [state for _, state, _ in pagerduty.incidents] == ["resolved"]
+
+
+@pytest.mark.parametrize("cloud", [True, False])
+def test_one_jira_issue_although_answers_were_lost_and_the_agent_was_killed(nodes, clock, cloud):
+    with JiraStandIn(cloud=cloud) as jira:
+        mortal = Mortal(channel(jira.table(), clock=clock))
+        node = nodes(settings_of(mortal), channels={"ops": mortal})
+        jira.lost = 1
+        node.emit(AlertType.DISK_WARNING, **DISK)
+        node.run(2)
+        node.emit(AlertType.DISK_WARNING, severity=Severity.CRITICAL, **DISK)
+        killed(node, mortal)
+        node.emit(AlertType.DISK_WARNING, Status.RESOLVED, **DISK)
+        node.run(60)
+        (issue,) = jira.issues
+        assert issue.done
+        assert len(issue.comments) == 3  # the one whose acceptance the kill took from us is there twice
+
+
+def test_one_linear_issue_over_lost_answers_and_kills(nodes, clock):
+    with LinearStandIn() as linear:
+        mortal = Mortal(channel(linear.table(), clock=clock))
+        node = nodes(settings_of(mortal), channels={"ops": mortal})
+        linear.lost = 1
+        node.emit(AlertType.JOB_FAILED, job=JOB)
+        node.run(2)
+        killed(node, mortal)
+        node.emit(AlertType.JOB_COMPLETED, job={**JOB, "state": "completed"})
+        killed(node, mortal)
+        (issue,) = linear.issues.values()
+        assert issue["stateId"] == "state-done"
+        assert len(linear.comments) == 1
+
+
+def test_one_notion_page_over_lost_answers_and_kills(nodes, clock):
+    with NotionStandIn() as notion:
+        mortal = Mortal(channel(notion.table(), clock=clock))
+        node = nodes(settings_of(mortal), channels={"ops": mortal})
+        notion.lost = 1
+        node.emit(AlertType.DISK_WARNING, **DISK)
+        node.run(2)
+        killed(node, mortal)
+        node.emit(AlertType.DISK_WARNING, Status.RESOLVED, **DISK)
+        node.run(60)
+        (page,) = notion.pages.values()
+        assert page["properties"]["Status"] == {"status": {"name": "Done"}}

@@ -207,6 +207,14 @@ def test_a_stall_that_ends_the_job_is_one_message(nodes, tmp_path):
     assert training.message.job["reason"] == "stall"
 
 
+def test_a_batch_skipped_for_lack_of_memory_is_no_word_of_a_hang(training):
+    training.trains(20).says("| WARNING: ran out of memory, skipping batch").waits(20)
+    assert training.told == []
+
+    training.waits(6 * MINUTE)
+    assert training.told == ["fired"]
+
+
 def test_a_loss_that_is_no_number_is_told_once_worsens_and_recovers(nodes, tmp_path):
     losses = Recipient("ops", "slack", alerts=frozenset({AlertType.LOSS_ANOMALY}))
     training = Training(nodes, tmp_path, losses)

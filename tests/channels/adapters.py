@@ -9,10 +9,14 @@ from functools import partial
 from html import unescape
 
 from agent.channels.webhook import MOST_BYTES
-from tests.channels.schemas import dingtalk, feishu, ntfy, teams, telegram, wecom
+from agent.core.ports import SendErrorKind
+from tests.channels.schemas import alertmanager, dingtalk, feishu, ntfy, teams, telegram, wecom
+from tests.channels.schemas import jira as jira_schema
+from tests.channels.schemas import linear as linear_schema
+from tests.channels.schemas import notion as notion_schema
 from tests.channels.schemas import pagerduty as pagerduty_schema
 from tests.channels.schemas.base import faults
-from tests.support import discord, pagerduty, slack, slack_workspace, smtp
+from tests.support import discord, jira, linear, notion, pagerduty, slack, slack_workspace, smtp
 from tests.support.standin import Answer, Received, StandIn
 
 SECRET_PATH = "/hooks/path-s3cret-0123456789"
@@ -121,6 +125,10 @@ def _dingtalk_text(body: bytes) -> str:
 def _unlike(text: str) -> str:
     """Undo the signs that stand for others that look alike."""
     return text.translate(str.maketrans("\u2039\u203a\u2217", "<>*"))
+
+
+def _markdown_text(body: bytes) -> str:
+    return unescape(re.sub(r"\\([^\w\s])", r"\1", _texts(body)))
 
 
 def _captured_mail(build: Callable[[str], object], what: object, key: str) -> bytes:
@@ -241,6 +249,51 @@ ADAPTERS: Mapping[str, Adapter] = {
         check=lambda given: [] if len(given) <= 32_000 else [f"{len(given)} bytes"],
         secrets=(SECRET_PATH,),
         capture=_previewed,
+    ),
+    "alertmanager": Adapter(
+        table=lambda url: {"type": "alertmanager", "urls": [url], "bearer_token": "am-b3arer-s3cret"},
+        check=partial(faults, alertmanager.Alerts),
+        text=_texts,
+        secrets=("am-b3arer-s3cret",),
+        accepted=Answer(200),
+        probe=Answer(200, body=b"{}"),
+    ),
+    "jira": Adapter(
+        table=lambda url: {
+            "type": "jira", "url": url, "email": jira.EMAIL, "token": jira.TOKEN, "project": "OPS",
+        },
+        check=partial(faults, jira_schema.Carrying),
+        text=_texts,
+        secrets=(jira.TOKEN,),
+        accepted=Answer(201),
+        statuses={400: SendErrorKind.MISCONFIGURED},
+        serve=jira.JiraStandIn,
+        carries=lambda request: request.path.endswith(("/issue", "/comment")),
+        probe=Answer(200, body=b'{"displayName": "GPU agent", "issueTypes": [{"name": "Task"}]}'),
+    ),
+    "linear": Adapter(
+        table=lambda url: {
+            "type": "linear", "api_key": linear.KEY, "team_id": linear.TEAM, "base_url": url,
+        },
+        check=partial(faults, linear_schema.Carrying),
+        text=_markdown_text,
+        secrets=(linear.KEY,),
+        accepted=Answer(200),
+        serve=linear.LinearStandIn,
+        carries=lambda request: b"issueCreate" in request.body or b"commentCreate" in request.body,
+        probe=Answer(200, body=b'{"data": {"viewer": {"name": "GPU agent"}, "team": {"name": "Vision"}}}'),
+    ),
+    "notion": Adapter(
+        table=lambda url: {
+            "type": "notion", "token": notion.TOKEN, "data_source_id": notion.SOURCE, "base_url": url,
+        },
+        check=partial(faults, notion_schema.Carrying, most=notion_schema.BODY_LIMIT),
+        text=_texts,
+        secrets=(notion.TOKEN,),
+        accepted=Answer(200),
+        serve=notion.NotionStandIn,
+        carries=lambda request: request.path.endswith(("/pages", "/children")),
+        probe=Answer(200, body=b'{"name": "gpuwarden", "properties": {"Name": {"type": "title"}}}'),
     ),
     "email": Adapter(
         table=lambda url: {

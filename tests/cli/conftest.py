@@ -13,7 +13,7 @@ from agent.cli.main import gpuwarden
 from agent.config.listen import Address
 from agent.runtime.board import Board
 from agent.runtime.clock import SystemClock
-from agent.runtime.records import Showing
+from agent.runtime.showing import Showing
 from agent.runtime.view import AgentView
 from agent.store.database import Database
 from agent.store.directory import DATABASE

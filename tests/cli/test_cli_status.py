@@ -8,7 +8,7 @@ from agent.cli import overview, status
 from agent.core.model import ChannelState
 from agent.core.payload import rfc3339
 from agent.core.policy.model import Recipient
-from agent.runtime.records import Showing
+from agent.runtime.showing import Showing
 from agent.store import ledger
 from tests.support.stored import SECOND, disk_alert, told
 

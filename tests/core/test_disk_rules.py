@@ -4,7 +4,7 @@ import pytest
 
 from agent.core import disk_rules, episodes
 from agent.core.conditions import ConditionState, TransitionKind
-from agent.core.disk import DiskReading, readings, troubles
+from agent.core.disk import DiskFault, DiskReading, readings, troubles
 from agent.core.disk_past import DiskPast
 from agent.core.disk_rules import DiskLimits
 from agent.core.episodes import Condition
@@ -215,3 +215,20 @@ def test_an_error_of_the_device_is_critical() -> None:
 
     assert seen["disk_io"].observed is Severity.CRITICAL
     assert seen["disk_io"].condition.message == "/data (ext4 on /dev/sdb1) cannot be read: Input/output error."
+
+
+@pytest.mark.parametrize(
+    ("device", "mounted", "same"),
+    [
+        ("sda1", "/dev/sda1", True),
+        ("sda", "/dev/sda1", True),
+        ("sda1", "/dev/sda12", False),
+        ("sda", "/dev/sdab1", False),
+        ("nvme0", "/dev/nvme0n1p2", True),
+        ("nvme0n1", "/dev/nvme0n1p2", True),
+        ("nvme0", "/dev/nvme01n1", False),
+        ("mapper/vg-root", "/dev/mapper/vg-root", True),
+    ],
+)
+def test_what_the_kernel_says_of_a_device_concerns_its_parts(device, mounted, same):
+    assert DiskFault(device, "", 0).concerns(mounted) is same

@@ -27,15 +27,17 @@ def test_a_driver_that_runs_with_all_its_gpus_raises_nothing():
 
 
 @pytest.mark.parametrize(
-    ("on_bus", "expected", "words"),
+    ("on_bus", "counted", "expected", "words"),
     [
-        (8, None, "The driver knows 7 GPUs, but 8 are on the PCI bus."),
-        (None, 8, "The driver knows 7 GPUs, but 8 are configured."),
-        (7, 8, "The driver knows 7 GPUs, but 8 are configured."),
+        (8, 7, None, "The driver names 7 GPUs, but 8 are on the PCI bus."),
+        (None, 7, 8, "The driver names 7 GPUs, but 8 are configured."),
+        (7, None, 8, "The driver names 7 GPUs, but 8 are configured."),
+        (7, 8, None, "The driver names 7 GPUs, but 8 are counted by it."),
     ],
 )
-def test_a_missing_gpu_is_seen_by_bus_or_configuration(on_bus, expected, words):
-    item = observed(GpuDriver(DriverState.RUNNING, on_bus=on_bus), gpus(7), expected=expected)["gpu_count"]
+def test_a_missing_gpu_is_seen_by_bus_driver_or_configuration(on_bus, counted, expected, words):
+    driver = GpuDriver(DriverState.RUNNING, on_bus=on_bus, counted=counted)
+    item = observed(driver, gpus(7), expected=expected)["gpu_count"]
 
     assert (item.observed, item.condition.message) == (Severity.CRITICAL, words)
     assert item.condition.type is AlertType.GPU_ERROR

@@ -1,8 +1,8 @@
 """Killed for lack of host memory: from the kernel's lines to what is said of a job."""
 
-from agent.core import job_alerts
+from agent.core import host_memory, incidents, job_alerts
 from agent.core.clock import SECOND
-from agent.core.facts import KernelSeen, ProcessEnded, ProcessStarted
+from agent.core.facts import KernelSeen, ProcessEnded, ProcessStarted, Progress
 from agent.core.jobbook import JobBook
 from agent.core.jobs import KILL_WAIT, LOG_WAIT, Turn
 from agent.core.kernel_log import KernelKind, Reader, Record
@@ -46,7 +46,7 @@ def killed(*, kernel_says=None, big=(), code=137):
     book.fold(event(STARTED))
     (job,) = book.running.values()
     if kernel_says is not None:
-        book.killed(job.id, kernel_says, NOW)
+        book.hear(job.id, host_memory.finding(kernel_says), NOW)
     book.fold(event(ProcessEnded("b", 629, 70, NOW, code, "SIGKILL" if code else None, big=big)))
     ((job, turn),) = book.conclude(NOW + LOG_WAIT, {})
     assert turn is Turn.ENDED
@@ -93,10 +93,16 @@ def test_the_kernels_word_is_awaited_before_a_kill_is_judged():
     assert book.wake_at(NOW) == NOW + KILL_WAIT
 
     (job,) = book.running.values()
-    book.killed(job.id, kernel(ON_THE_NODE), NOW + SECOND)
+    book.hear(job.id, host_memory.finding(kernel(ON_THE_NODE)), NOW + SECOND)
     ((job, _),) = book.conclude(NOW + SECOND, {})
     assert job.reason == "host_oom"
 
 
 def test_a_kill_of_somebody_elses_process_changes_nothing():
-    assert JobBook([]).killed("job-gone", kernel(ON_THE_NODE), NOW) == []
+    assert JobBook([]).hear("job-gone", host_memory.finding(kernel(ON_THE_NODE)), NOW) == []
+
+
+def test_steps_that_are_read_right_after_a_kill_do_not_show_that_it_was_survived():
+    incident = incidents.add(None, host_memory.finding(kernel(IN_CGROUP)), NOW, Progress(step=1))
+    assert not incidents.survived(incident, Progress(step=14), apart=False)
+    assert incidents.survived(incident, Progress(step=14), apart=True)

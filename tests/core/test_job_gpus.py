@@ -57,8 +57,12 @@ def test_memory_tells_most():
     assert indices(held({"a": {7, 9}, "b": {8}}, {"a": ("1",)}, node)["a"]) == [0, 2]
 
 
-def test_then_what_the_environment_allows():
+def test_after_that_counts_what_the_environment_allows():
     assert indices(held({"a": {7}, "b": set()}, {"a": ("2", "0")}, NODE)["a"]) == [2, 0]
+
+
+def test_then_where_memory_was_held_lately_by_what_has_just_died():
+    assert indices(held({"a": {7}}, {"a": ("2", "0")}, NODE, {"GPU-1abc": {7, 8}})["a"]) == [1]
 
 
 def test_a_job_alone_has_what_is_in_use():

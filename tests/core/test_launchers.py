@@ -71,6 +71,7 @@ def test_what_may_train(line, name):
         ("python -m agent exec -- python train.py", Kind.CARRIER, None),
         ("/opt/gpuwarden/bin/python /usr/local/bin/gpuwarden exec --name n -- python t.py", Kind.CARRIER, None),
         ("/opt/gpuwarden/bin/python /usr/local/bin/gpuwarden run", Kind.ASIDE, "a monitor"),
+        ("python -m agent.demo_training 0.07", Kind.ASIDE, "the tour of gpuwarden"),
         ("/venv/bin/python /venv/bin/uv run train.py", Kind.CARRIER, None),
         ("uv pip install torch", Kind.ASIDE, "a development tool"),
         ("python /opt/bin/wandb agent team/sweep", Kind.CARRIER, None),

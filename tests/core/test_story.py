@@ -9,7 +9,7 @@ from values import NOW, alert, delivery, event_alert
 
 from agent.core.model import Attempt, Decision, DeliveryState, NotificationKind, Severity, Status
 from agent.core.reasons import words
-from agent.core.story import NOBODY, tell, verdicts
+from agent.core.story import NOBODY, tell
 
 FIRED, RESOLVED = NotificationKind.FIRED, NotificationKind.RESOLVED
 
@@ -181,14 +181,6 @@ def test_an_attempt_at_something_else_than_the_alert_says_so():
     assert lines[-2].endswith("Attempt 1 at the end was accepted.")
 
 
-def test_decisions_alone_name_their_channels():
-    made = [decision(), decision("suppress", "not_taken", channel=None)]
-    assert verdicts(made, UTC) == [
-        "  2026-09-21 14:13:20  ops: the alert is sent: first notification.",
-        "  2026-09-21 14:13:20  all channels: the alert is not sent: the channel does not take alerts of this type.",
-    ]
-
-
 def test_a_code_that_nobody_knows_is_shown_as_it_is():
     assert words("phase_of_the_moon:full") == "phase_of_the_moon:full"
 
@@ -197,3 +189,15 @@ def test_rows_of_other_channels_do_not_mix():
     mine, other = delivery(), replace(delivery(), id="dlv_other", channel="other", attempts=1)
     lines = tell(alert(), [], [mine, other], [attempt(other)], UTC)
     assert "Attempt" not in "".join(lines[: lines.index("other (slack)")])
+
+
+def test_a_digest_is_named_with_its_time():
+    digest = replace(delivery(), id="dlv_d", kind=NotificationKind.DIGEST, delivered_at=NOW + 3_600_000)
+    told = delivery(state=DeliveryState.DIGESTED, merged_into="dlv_d")
+    assert tell(alert(), [], [told], [], UTC, {"dlv_d": digest})[-1] == (
+        "  The alert was told as part of a digest at 2026-09-21 15:13:20."
+    )
+    waits = delivery(state=DeliveryState.DEFERRED, merged_into="dlv_d")
+    assert tell(alert(), [], [waits], [], UTC, {"dlv_d": delivery()})[-1] == (
+        "  The alert is told by the digest dlv_d, which waits to be sent."
+    )

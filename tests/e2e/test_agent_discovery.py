@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,16 @@ ranks = [
 sys.exit(max([rank.wait() for rank in ranks]))
 """
 """What torchrun does, as far as it is seen from outside."""
+HUNGRY = """
+import os, time
+step = 0
+while not os.path.exists("go"):
+    step += 1
+    print(f"step {step}/10000 loss 0.5", flush=True)
+    time.sleep(0.1)
+kept = [bytearray(1 << 20) for _ in range(256)]
+"""
+"""Trains until it is told to take more memory than there is."""
 
 
 class Node:
@@ -97,3 +108,43 @@ def test_why_it_is_no_job_and_its_log_is_not_read(node):
     text = until(lambda: (out := node.agent.run("status", "--why").stdout) and node.name in out and out, "the script")
     assert f"{node.name} (pid {node.started[0].pid}) is no job: no launcher started it, it holds no GPU" in text
     assert "is thrown away (/dev/null): start it with `> train.log 2>&1`" in text
+
+
+def test_all_evidence_of_a_run_under_exec_is_about_one_job(node):
+    (node.folder / "torchrun").write_text(LAUNCHER)
+    agent = f"PYTHON -m agent --config {node.agent.config} exec --name {node.name} --log run.log"
+    node.shell(f"{agent} -- PYTHON torchrun TRAIN --steps 150 --at 140:oom --pace 0.03 > /dev/null 2>&1")
+    job = until(node.job, "the job")
+    told = "is a job: started by torchrun"
+    text = until(lambda: (out := node.agent.run("status", "--why").stdout) and told in out and out, "the launcher")
+    assert f"{node.folder}/run.log, the standard output of {node.name}" in text
+    failed = node.failure()
+    assert (failed["job"]["id"], failed["job"]["reason"], failed["job"]["exit_code"]) == (job["id"], "gpu_oom", 1)
+    assert node.told()[0] == ["job_started", "job_failed"]
+
+
+@pytest.fixture
+def narrow():
+    """A real memory cgroup of 64 MiB."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    own = next((line.split(":", 2)[2] for line in lines if line.split(":", 2)[1] == "memory"), None)
+    group = Path(f"/sys/fs/cgroup/memory{own}/gpuwarden-e2e")
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(64 << 20))
+    except OSError:
+        pytest.skip("no memory cgroup can be made here")
+    yield group
+    group.rmdir()
+
+
+def test_a_kill_at_the_limit_of_a_cgroup_is_confirmed(narrow, node):
+    (node.folder / node.name).write_text(HUNGRY)
+    node.shell(f"echo $$ > {narrow}/cgroup.procs; exec PYTHON TRAIN > train.log 2>&1")
+    until(node.job, "the job")
+    (node.folder / "go").touch()
+    job = node.failure()["job"]
+    assert (job["reason"], job["signal"], job["verified"]) == ("host_oom", "SIGKILL", True)
+    assert node.told()[0] == ["job_started", "job_failed"]
+    for shell in node.started:
+        shell.wait()

@@ -4,7 +4,7 @@
 set -eu
 
 wanted="systemd-analyze:systemd promtool:prometheus"
-[ "${1:-full}" = quick ] || wanted="$wanted mtail:mtail"
+[ "${1:-full}" = quick ] || wanted="$wanted mtail:mtail prometheus-alertmanager:prometheus-alertmanager"
 
 packages=""
 for pair in $wanted; do

@@ -300,3 +300,20 @@ def test_registries_are_not_shared():
 def test_every_state_of_a_job_is_known(setting):
     states = {sample.labels["state"] for sample in setting.families()["gpuwarden_jobs"].samples}
     assert states == set(JobState)
+
+
+@pytest.mark.parametrize("parse", [text_string_to_metric_families, openmetrics_families])
+def test_awkward_labels_and_numbers_are_read_back_as_they_were(setting, parse):
+    name = 'H100 "80 GB" \\ new\nline'
+    given = {"gpu": "0", "uuid": "GPU-1", "pci_bus_id": "0000:05:00", "name": name, "driver_version": "580"}
+    powers = {"GPU-1": math.inf, "GPU-2": math.nan, "GPU-3": 8.5e10, "GPU-4": True, "GPU-5": -0.25}
+    samples = [Sample("gpu_power_watts", value, {"gpu": "0", "uuid": uuid}) for uuid, value in powers.items()]
+    setting.board.publish("gpu", Reading(samples=(Sample("gpu_info", 1, given), *samples)), NOW)
+
+    page, _ = setting.metrics.page(openmetrics=parse is openmetrics_families)
+    read = [sample for family in parse(page.decode()) for sample in family.samples]
+    (info,) = [sample for sample in read if sample.name == "gpuwarden_gpu_info"]
+    assert info.labels == {**given, "cuda_version": "", "vbios_version": ""}
+    shown = {sample.labels["uuid"]: sample.value for sample in read if sample.name == "gpuwarden_gpu_power_watts"}
+    assert math.isnan(shown.pop("GPU-2"))
+    assert shown == {uuid: value for uuid, value in powers.items() if uuid != "GPU-2"}

@@ -17,7 +17,8 @@ from agent.core.record import HistoryQuery
 from agent.core.redact import Redactor
 from agent.core.retry import UNTIL_CHANGED
 from agent.runtime.board import LogSeen
-from agent.runtime.records import Records, Showing
+from agent.runtime.records import Records
+from agent.runtime.showing import Showing
 from agent.store import alerts, jobs, ledger, outbox, silences
 from agent.store.database import Database
 from agent.store.errors import StoreError
@@ -135,10 +136,24 @@ def test_decisions_of_a_period_come_alert_by_alert(records, db):
     left_out(db, second, AT + SECOND, "not_taken")
     left_out(db, first, AT + MINUTE, "not_taken")
     found = records.between(AT, AT + MINUTE)
-    by_id = {item["id"]: [made["reason"] for made in item["decisions"]] for item in found}
+    by_id = {item["id"]: [made["reason"] for made in item["decisions"]] for item in found["alerts"]}
     assert by_id == {first.id: ["first notification"], second.id: ["not_taken"]}
-    assert "deliveries" not in found[0]
-    assert found[0]["story"][2].startswith("  2026-09-21 14:03:20  ops: the alert is sent")
+    assert "deliveries" not in found["alerts"][0]
+    assert (found["since"], found["until"]) == (rfc3339(AT), rfc3339(AT + MINUTE))
+    assert "  2026-09-21 14:03:20  Disk 93 % full: /data: the alert is sent: first notification." in found["story"]
+
+
+def test_a_period_tells_of_attempts_and_of_what_waited_and_fired(records, db):
+    waits, fires = disk_alert(AT), disk_alert(AT, mountpoint="/scratch")
+    told(db, waits, AT)
+    told(db, fires, AT, channel="pager")
+    tried(db, "ops", AT + SECOND, "connection refused")
+    tried(db, "pager", AT + SECOND, Receipt())
+    found = records.between(AT + SECOND, AT + MINUTE)
+    tries = {item["id"]: [made["outcome"] for made in item["attempts"]] for item in found["alerts"]}
+    assert tries == {waits.id: ["retry"], fires.id: ["delivered"]}
+    assert [row["alert_id"] for row in found["waiting"]] == [waits.id]
+    assert any("had fired since 2026-09-21 14:03:20" in line for line in found["story"])
 
 
 def test_the_queue_holds_what_waits_and_what_is_dead(records, db):

@@ -13,7 +13,7 @@ from agent.core.ports import LogHeld, LogReading, Reading, TreeReading
 from agent.core.record import HistoryQuery
 from agent.runtime.board import Board
 from agent.runtime.health import Health
-from agent.runtime.records import Showing
+from agent.runtime.showing import Showing
 from agent.runtime.status import REMEDY
 from agent.runtime.view import AgentView
 from agent.store.database import Database
@@ -22,7 +22,7 @@ from tests.support.stored import disk_alert, given_up, told
 
 SECTIONS = {
     "running", "node", "version", "started_at", "uptime_seconds", "jobs", "alerts", "channels", "silences", "disks",
-    "quiet_hours", "sources", "logs", "processes", "store",
+    "quiet_hours", "sources", "logs", "processes", "store", "gpus", "driver",
 }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_the_store_s_answers_are_passed_on(view, db):
     told(db, alert, START)
     assert [item["id"] for item in view.history(HistoryQuery())] == [alert.id]
     assert view.explain(alert.id)["id"] == alert.id
-    assert [item["id"] for item in view.between(START, START + 1)] == [alert.id]
+    assert [item["id"] for item in view.between(START, START + 1)["alerts"]] == [alert.id]
     assert [item["alert_id"] for item in view.queue()] == [alert.id]
     assert view.silences() == []
     assert view.snapshot().queue == {("ops", "queued"): 1}

@@ -5,7 +5,7 @@ import mmap
 import os
 import shutil
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ctypes import Structure, Union, c_char, c_double, c_int32, c_int64, c_uint32, c_uint64
 from pathlib import Path
 
@@ -110,6 +110,17 @@ class FakeDriver:
         """Report an Xid to whoever waits for events."""
         self.state.xid_device, self.state.xid_number = device, number
         self.state.xid_sequence += 1
+
+    @contextmanager
+    def in_use(self):
+        """Let programs that are started meanwhile load it."""
+        before = {name: os.environ.get(name) for name in self.environ}
+        os.environ.update(self.environ)
+        try:
+            yield self
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
 
     def close(self):
         """Let go of the shared state."""

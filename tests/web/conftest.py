@@ -43,7 +43,7 @@ class View:
 
     def between(self, since, until):
         self.asked.append((since, until))
-        return self.alerts
+        return {"alerts": self.alerts}
 
     def queue(self):
         return [{"id": "dlv_1"}]

@@ -64,6 +64,12 @@ def backslashed(characters: str) -> Callable[[str], str]:
     return escape
 
 
+def indented(line: str) -> str:
+    """Keep the indent of a line where Markdown would drop it: its spaces become ones that do not break."""
+    bare = line.lstrip(" \t")
+    return line[: len(line) - len(bare)].replace("\t", "    ").replace(" ", "\u00a0") + bare
+
+
 def in_parentheses(url: str) -> str:
     """Write an address so that it can stand in the parentheses of a Markdown link."""
     return quote(url, safe="%/:?&=#@!$+,;~'*-._")

@@ -72,7 +72,7 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
 
 def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
     if last is None and alert.report is not None:
-        return Owed(NotificationKind.REPORT, "report")
+        return Owed(NotificationKind.REPORT, "its period is over")
     if last is None:
         return Owed(NotificationKind.FIRED, "first notification")
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None

@@ -28,9 +28,8 @@ class Probe:
         self._asked_again_at: dict[str, float] = {}
         self._refused: dict[str, GpuReading] = {}
         self.gpus: dict[str, GpuIdentity] = {}
-        self.unnamed: list[int] = []
-        """Codes of GPUs that are counted but will not even tell who they are."""
-        for index in range(min(int(self.nvml.call("nvmlDeviceGetCount")), GPUS_AT_MOST)):
+        self.counted = min(int(self.nvml.call("nvmlDeviceGetCount")), GPUS_AT_MOST)
+        for index in range(self.counted):
             self._meet(index)
 
     def read(self, now: float, *, slow: bool) -> list[GpuReading]:
@@ -51,11 +50,7 @@ class Probe:
             handle = self.nvml.call("nvmlDeviceGetHandleByIndex", index)
             uuid = text(self.nvml.call("nvmlDeviceGetUUID", handle))
             self.gpus[uuid] = device.identity(self.nvml, handle, uuid, index)
-        except NvmlError as error:
-            self.unnamed.append(error.code)
-            return
-        except ValueError:  # an address that is none
-            self.unnamed.append(UNKNOWN)
+        except (NvmlError, ValueError):  # it will not even tell who it is, or where
             return
         self._handles[uuid] = handle
 

@@ -216,6 +216,7 @@ class GpuSource:
             cuda=probe.cuda if probe is not None else None,
             generation=self._generation,
             on_bus=self._on_bus,
+            counted=probe.counted if probe is not None else None,
         )
 
     def _samples(self) -> tuple[Sample, ...]:

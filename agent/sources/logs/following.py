@@ -15,7 +15,7 @@ from agent.core.log_names import rotated_from
 from agent.core.model import Json
 from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.beginning import find_beginning
-from agent.sources.logs.log import RESTING_EVERY, Log, State
+from agent.sources.logs.log import OPEN_FOR, RESTING_EVERY, Log, State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
 from agent.sources.logs.side_files import SideFiles
@@ -25,6 +25,8 @@ from agent.sources.mounts import Reach
 AT_ONCE = 16 * 1024 * 1024
 """Bytes read in one look at all logs."""
 AT_ONCE_PER_LOG = 4 * 1024 * 1024
+RESTING_LOOKS = 1_000
+"""Looks a second at logs that have rested for long; of more than twice as many each waits its turn a little longer."""
 OPEN_AT_MOST = 256
 """Descriptors held; beyond that those of the logs that have rested longest are let go."""
 TOGETHER = 0.1
@@ -148,6 +150,8 @@ class Following:
         self.unreadable.pop(log.path, None)
         self._left -= looked.size
         self.bytes += looked.size
+        if now.monotonic - log.grown_at >= OPEN_FOR:
+            log.due = max(log.due, now.monotonic + len(self.logs) / RESTING_LOOKS)
         self._tell(log, looked.events, now, changed=looked.size > 0 or now.wall in (log.progress_at, log.activity_at))
         if looked.state is State.REPLACED:
             self._replaced(log, now, urgent)

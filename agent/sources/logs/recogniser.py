@@ -3,6 +3,7 @@
 Sees only the records that it is shown; knows neither bytes nor progress.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from agent.core.lines import Line
 from agent.core.signatures import Reading, Signature, excerpt, read, recognise
 from agent.sources.logs.chunk import Span
 from agent.sources.logs.rules import Rules
+
+_NAMED = re.compile(r":|(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Empty|Full)$")
+"""What a line shows in which the name of an exception is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,12 @@ class Recogniser:
             yield self._told(item, record)
 
     def _try(self, item: _Open, record: Record) -> Iterator[Meaning]:
-        """What a record would tell if it ended a block, which stays as it is."""
+        """What a record would tell if it ended a block, which stays as it is.
+
+        A program may pause in the middle of a word, so the last line of a traceback must name its exception in full.
+        """
+        if item.signature.block == "traceback" and not _NAMED.search(record.line.text):
+            return
         trial = replace(item, block=deepcopy(item.block))
         if trial.block.take(record.line.text) is Step.ENDED:
             item.told |= item.signature.block not in WATCHING

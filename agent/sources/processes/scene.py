@@ -27,9 +27,8 @@ class Scene:
 
     def asides(self) -> Iterator[TreeReading]:
         """Programs that look like training, or hold a GPU, and are something else; the topmost of each kind."""
-        for member in self.members.values():
-            why = {item.program.why for item in above(member, self.members)}
-            if _is_aside(member) and member.program.why not in why:
+        for member in filter(_is_aside, self.members.values()):
+            if member.program.why not in {item.program.why for item in above(member, self.members)}:
                 yield TreeReading(member.pid, member.program.name, False, f"is {member.program.why}", uid=member.uid)
 
 

@@ -12,6 +12,8 @@ from agent.core.units import parse_duration
 from agent.sources.mounts import Reach
 
 Interval = Annotated[float, BeforeValidator(parse_duration), Field(ge=1, le=60, allow_inf_nan=False)]
+_LINE_AT_MOST = 4_096
+"""Characters of a command line in which a user's pattern is searched: whoever starts a program chooses it."""
 _PID_AT_MOST = 32
 """Bytes of a file with a pid that are read."""
 
@@ -45,7 +47,7 @@ class Descriptions:
 
     def by_command(self, words: Sequence[str]) -> str | None:
         """What a process is called by its command line, if by any of them."""
-        line = " ".join(words) if self._commands else ""
+        line = " ".join(words)[:_LINE_AT_MOST] if self._commands else ""
         return next((name for pattern, name in self._commands if pattern.search(line)), None)
 
     def by_file(self) -> dict[int, str]:

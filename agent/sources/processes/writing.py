@@ -106,14 +106,14 @@ class Writing:
     def _file(self, writer: _Writer, number: int, path: str) -> Iterator[LogHeld]:
         """One file, if it is written to, with where the run begins in it."""
         info = self._holdings.info(writer.pid, number)
-        if info is not None and not info.writes:
+        if info is None or not info.writes:  # closed meanwhile, or only read
             return
-        here = path if info is None else self._mounts.path_here(writer.pid[0], info.mount, path, self._holdings.now)
+        here = self._mounts.path_here(writer.pid[0], info.mount, path, self._holdings.now)
         if here is None:
             yield LogHeld(writer.what, trouble=f"goes to {path} {_CONTAINED}", uid=writer.uid)
             return
         shared = writer.beside is not None and (self._holdings.links(writer.beside) or {}).get(number) == path
-        fresh = info is not None and not info.appends and not shared
+        fresh = not info.appends and not shared
         yield LogHeld(writer.what, here, 0 if fresh else None, uid=writer.uid)
 
     def _reader(self, pipe: int, candidates: Iterable[Pid]) -> Pid | None:

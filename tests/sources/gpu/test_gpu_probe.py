@@ -168,7 +168,8 @@ def test_numbers_that_no_gpu_can_have_are_unknown(drivers, watches):
 def test_a_gpu_at_no_address_keeps_the_others_from_nothing(drivers, watches, bus_id):
     driver = drivers(2)
     driver[0].bus_id = bus_id
-    assert [seen.gpu.index for seen in watches(driver).gpus()] == [1]
+    reading = watches(driver).look()
+    assert ([seen.gpu.index for seen in reading.gpus], reading.driver.counted) == ([1], 2)
 
 
 def test_the_child_stays_small(drivers, watches):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -256,3 +257,29 @@ def test_a_command_line_is_told_as_it_is_shown_and_only_then(node):
     )
     (event,) = source.read(node.clock.now()).events
     assert event.fact.command.endswith("train.py --token s --lr 1")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_what_another_user_writes_is_not_seen_and_the_remedy_is_told(node):
+    (pid,) = node.run("exec PYTHON train.py > run.log", "train.py")
+    node.until(lambda trees: pid in trees)
+    done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(pid)], capture_output=True, text=True, check=True)
+    trouble = "its open files may not be seen: run the agent as root, or as the user who trains"
+    assert done.stdout == f"what train.py (pid {pid}) writes: {trouble}"
+
+
+AS_NOBODY = """
+import os, sys
+from agent.core.clock import Instant
+from agent.sources.processes.settings import Config, Descriptions
+from agent.sources.processes.source import ProcessSource
+
+def look():
+    source = ProcessSource(Config(), Descriptions(()), leaders=frozenset, progress=lambda _: None)
+    return next(tree for tree in source.read(Instant(0, 0.0)).trees if tree.pid == int(sys.argv[1]))
+
+look()  # the tables are read while they may be
+os.setresuid(65_534, 65_534, 65_534)
+log = look().logs[0]
+sys.stdout.write(f"{log.what}: {log.trouble}")
+"""
