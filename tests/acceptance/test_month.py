@@ -19,7 +19,7 @@ from agent.runtime.clock import VirtualClock
 from agent.store import database, ledger, outbox
 from tests.support.timeline import Killed, Node
 
-SEEDS = [int(os.environ["MONTH"])] if "MONTH" in os.environ else range(int(os.environ.get("MONTHS", "6")))
+SEEDS = [int(os.environ["MONTH"])] if "MONTH" in os.environ else range(int(os.environ.get("MONTHS", "2")))
 MARCH = 1_773_010_800_000
 """2026-03-09, so that clocks are set within the month."""
 LENGTH = 30 * DAY
