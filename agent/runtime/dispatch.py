@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from agent.core.clock import DAY, Instant
@@ -117,9 +117,15 @@ class Dispatch:
             buckets=limits.buckets(conn) | self._unsaved.buckets,
             groups=limits.groups(conn) | self._unsaved.groups,
             episodes=alerts.episodes_since(conn, _firing(docket), now - RECURRENCE_WINDOW),
+            counts=self._counts(conn, docket),
             open_rows=sum(count for _, _, count in backlog.lengths(conn)),
             digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
         )  # fmt: skip
+
+    def _counts(self, conn: sqlite3.Connection, docket: Docket) -> Counter[tuple[str, str, str]]:
+        counts = Counter(deliveries.counts(conn, docket.live))
+        counts.update((row.alert_id, row.channel, str(row.kind)) for row in self._unsaved.inserts)
+        return counts
 
     def _go_direct(self, changes: Changes, error: StoreError, now: Instant) -> None:
         """Without a store, send what is critical at once; the rest waits in memory, within a bound."""

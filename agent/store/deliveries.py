@@ -26,16 +26,28 @@ def of_alerts(conn: sqlite3.Connection, alert_ids: Iterable[str]) -> list[Delive
 
 
 def of_live(conn: sqlite3.Connection, live: Mapping[str, Alert]) -> list[Delivery]:
-    """The same for alerts that are at hand, by id: they stand in for the stored snapshots.
+    """The latest delivery of each of these alerts on each channel, but for digests, in the order of insertion.
 
-    Every round of policy asks this, and to decode the snapshots would take longer than all the rest of it.
+    The alerts, by id, stand in for the stored snapshots. Every round of policy asks this, and an alert that lasts has
+    many reminders: to read them all would take longer than all the rest of it.
     """
     found = conn.execute(
-        f"SELECT {', '.join(_OTHERS)} FROM delivery "  # noqa: S608 - constants only
-        "WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY seq",
+        f"SELECT {', '.join(_OTHERS)} FROM delivery WHERE seq IN "  # noqa: S608 - constants only
+        "(SELECT max(seq) FROM delivery WHERE alert_id IN (SELECT value FROM json_each(?)) AND kind <> 'digest' "
+        "GROUP BY alert_id, channel) ORDER BY seq",
         (dump(list(live)),),
     )
     return [_of_live(dict(zip(_OTHERS, row, strict=True)), live) for row in found]
+
+
+def counts(conn: sqlite3.Connection, alert_ids: Iterable[str]) -> dict[tuple[str, str, str], int]:
+    """How many deliveries there have been, by alert, channel and kind."""
+    found = conn.execute(
+        "SELECT alert_id, channel, kind, count(*) FROM delivery "
+        "WHERE alert_id IN (SELECT value FROM json_each(?)) GROUP BY alert_id, channel, kind",
+        (dump(list(alert_ids)),),
+    )
+    return {(alert_id, channel, kind): count for alert_id, channel, kind, count in found}
 
 
 def _of_live(columns: dict[str, Any], live: Mapping[str, Alert]) -> Delivery:

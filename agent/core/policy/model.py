@@ -159,6 +159,8 @@ class Context:
     """When a group whose first members wait will be told of."""
     episodes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """When the episodes of the last hour began, by fingerprint."""
+    counts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """How many deliveries there have been, by alert, channel and kind, where not all of them are at hand."""
     open_rows: int = 0
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)

@@ -234,12 +234,18 @@ class _Round:
             Change(row.id, row.channel, state, reason, _next_at(verdict, self._now), verdict.merged_into)
         )
 
+    def _sequence(self, news: _News) -> int:
+        """How many of this kind there have been."""
+        proposal = news.proposal
+        known = self._context.counts.get((proposal.alert.id, proposal.recipient.name, str(proposal.kind)), 0)
+        return max(known, sum(1 for row in news.rows if row.kind is proposal.kind))
+
     def _insert(self, news: _News, verdict: Verdict) -> None:
         proposal, recipient = news.proposal, news.proposal.recipient
         row = address(
             proposal.alert,
             proposal.kind,
-            sum(1 for row in news.rows if row.kind is proposal.kind),
+            self._sequence(news),
             channel=recipient.name,
             channel_type=recipient.type,
             state=STATE_AFTER[verdict.action],
