@@ -49,7 +49,7 @@ def owed(
     if over(alert, stateful=stateful):
         return _on_resolve(alert, told, waiting, rules, known=last is not None)
     if alert.status is Status.EVENT:
-        return _on_event(alert, last) if alert.ends_at is None else None
+        return _on_event(alert, last)
     if waiting is not None:
         return _while_waiting(alert, waiting)
     if not told:
@@ -73,6 +73,8 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
 def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
     if last is None and alert.report is not None:
         return Owed(NotificationKind.REPORT, "its period is over")
+    if last is None and alert.ends_at is not None:
+        return None  # it ended where it was held open, and is no news to anybody else
     if last is None:
         return Owed(NotificationKind.FIRED, "first notification")
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None
