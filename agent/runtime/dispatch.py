@@ -9,8 +9,9 @@ from agent.core.clock import DAY, Instant
 from agent.core.docket import Docket
 from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity, Status
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
+from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
-from agent.core.policy.plan import Plan, plan
+from agent.core.policy.plan import plan
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_format
 
 from agent.core.clock import SECOND, Instant
 from agent.core.model import TYPES, Alert, DeliveryState, Hold, Severity, Status
-from agent.core.policy.plan import Plan
+from agent.core.policy.decided import Plan
 from agent.runtime import metrics_samples
 from agent.runtime.board import Board
 from agent.runtime.metrics_samples import PREFIX

@@ -1,7 +1,7 @@
 """One round of policy: from live alerts and what channels know, to rows of the outbox and the reasons for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from agent.core.model import (
     Alert,
@@ -14,9 +14,9 @@ from agent.core.model import (
     Status,
 )
 from agent.core.policy import rate_limit, traffic
-from agent.core.policy.bucket import Bucket
+from agent.core.policy.decided import STATE_AFTER, Change, Plan
 from agent.core.policy.delivery import address, address_digest
-from agent.core.policy.model import PASS, Action, Context, Group, Proposal, Recipient, Verdict
+from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Verdict
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 from agent.core.policy.quiet_hours import quiet_hours
@@ -24,44 +24,6 @@ from agent.core.policy.traffic import RowsByChannel
 
 LedgerByChannel = Mapping[tuple[str, str], Ledger]
 """Ledgers by (fingerprint, channel)."""
-
-STATE_AFTER: Mapping[Action, DeliveryState] = {
-    Action.PASS: DeliveryState.QUEUED,
-    Action.DEFER: DeliveryState.DEFERRED,
-    Action.MERGE: DeliveryState.DEFERRED,
-    Action.SUPPRESS: DeliveryState.SUPPRESSED,
-    Action.SUPERSEDE: DeliveryState.SUPERSEDED,
-    Action.GIVE_UP: DeliveryState.DEAD,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A new state for an existing delivery that is not being sent."""
-
-    delivery_id: str
-    channel: str
-    state: DeliveryState
-    reason: str | None
-    next_at: int
-    merged_into: str | None = None
-
-
-@dataclass(slots=True)
-class Plan:
-    """What one round decided; `wake_at` is when the next decision falls due by itself."""
-
-    inserts: list[Delivery] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
-    buckets: dict[str, Bucket] = field(default_factory=dict)
-    groups: dict[Group, int] = field(default_factory=dict)
-    wake_at: int | None = None
-
-    def wake(self, at: int | None) -> None:
-        """Ask for another round at `at`, unless one is asked for sooner."""
-        if at is not None and (self.wake_at is None or at < self.wake_at):
-            self.wake_at = at
 
 
 def plan(
