@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from agent.channels.shared.base import Tools, UrlConfig, links
 from agent.channels.shared.exchange import Request, Response, bounded, classify_status, not_the_vendor, refusal
+from agent.channels.shared.markup import plain_text
 from agent.channels.shared.posting import JSON_HEADERS, encoded
 from agent.core.message import Message
 from agent.core.model import Json, Link, NotificationKind, Severity, Status
@@ -159,11 +160,7 @@ def _rich(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:
 
 def _plain(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:
     """Build the fallback for a message whose embed was refused: text alone."""
-    facts = (f"{label}: {value}" for label, value in message.facts)
-    pages = (f"{link.text}: {link.url}" for link in shown)
-    advice = (message.advice,) if message.advice else ()
-    lines = (message.headline, message.body, *facts, *message.evidence, *advice, *pages, message.footer)
-    return {"content": _fit("\n".join(filter(None, lines)), CONTENT_LIMIT)}
+    return {"content": _fit(plain_text(replace(message, links=shown)), CONTENT_LIMIT)}
 
 
 def _fields(message: Message) -> Iterator[dict[str, Json]]:

@@ -47,7 +47,7 @@ def _chat(value: Json) -> int | str:
     text = value if isinstance(value, str) else ""
     if re.fullmatch(r"-?\d{1,19}", text):
         return int(text)
-    if re.fullmatch(r"@\w{4,64}", text, re.ASCII):
+    if re.fullmatch(r"@\w{1,64}", text, re.ASCII):
         return text
     raise ValueError(f'found {value!r}, expected a number such as -1001234567890, or the "@name" of a channel')
 
@@ -69,7 +69,7 @@ class Config(CommonConfig):
     @field_validator("token")
     @classmethod
     def _check_token(cls, token: Secret) -> Secret:
-        if not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token.reveal()):
+        if not re.fullmatch(r"[A-Za-z0-9_:-]+", token.reveal()) or token.reveal().startswith("bot"):
             raise ValueError("found another text, expected a bot's token: a number, a colon, letters and digits")
         return token
 

@@ -78,6 +78,7 @@ def compose(
     lines, limit = (PLAIN_LINES, PLAIN_LIMIT) if plain else (EVIDENCE_LINES, EVIDENCE_LIMIT)
     evidence = tail_lines(shown.evidence, limit, most=lines)
     shown = replace(shown, evidence=evidence, labels={"node": node, **shown.labels})
+    known = _facts(shown, node)
     return Message(
         alert=shown,
         kind=kind,
@@ -87,7 +88,7 @@ def compose(
         emoji=emoji_of(shown),
         title=f"Resolved: {shown.title}" if shown.status is Status.RESOLVED else shown.title,
         body=" ".join(_sentences(shown, kind, now, clock_zone)),
-        facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in _facts(shown, node) if value),
+        facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in known if value and value.strip()),
         evidence=evidence,
         advice=shown.advice,
         links=shown.links,

@@ -89,7 +89,9 @@ class Reading:
     trees: tuple[TreeReading, ...] | None = None
     """What runs on the node that is training or might be; None where this look was not at processes."""
     stuck: tuple[Stuck, ...] | None = None
-    """Threads that the kernel does not let run; None where this look was not at them."""
+    """Threads of silent jobs that the kernel does not let run; None where this look was not at them."""
+    working: frozenset[int] = frozenset()
+    """Pids of silent jobs that have computed or waited for a disk that answers, since the look before."""
     dropped: tuple[str, ...] = ()
     """Paths of logs that are not followed any more."""
 

@@ -63,6 +63,7 @@ def presentable(alert: Alert, redactor: Redactor, *, include_paths: bool = False
     def value(text: str) -> str:
         return cut(clean(text[:READ_LIMIT]), VALUE_LIMIT)
 
+    web = (link for link in alert.links if _is_web(link.url))
     evidence = clean("\n".join(line[:READ_LIMIT] for line in alert.evidence[-READ_LINES:]))
     return replace(
         alert,
@@ -76,7 +77,7 @@ def presentable(alert: Alert, redactor: Redactor, *, include_paths: bool = False
         report=_clean_json(alert.report, value),
         evidence=tuple(cut(line, VALUE_LIMIT) for line in evidence.split("\n")) if evidence else (),
         advice=value(alert.advice) if alert.advice else None,
-        links=tuple(Link(value(link.text), link.url) for link in alert.links if _is_web(link.url))[:MOST_LINKS],
+        links=tuple(Link(_name(value(link.text), link.url), link.url) for link in web)[:MOST_LINKS],
     )
 
 
@@ -92,6 +93,11 @@ def _clean_json(value: Json, clean: Clean) -> Json:
     if isinstance(value, (list, tuple)):
         return [_clean_json(item, clean) for item in value[:MOST_VALUES]]
     return value
+
+
+def _name(text: str, url: str) -> str:
+    """One line to name a link by; its address where there is none."""
+    return " ".join(text.split()) or url
 
 
 def _is_web(url: str) -> bool:

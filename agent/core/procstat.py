@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_STATE, _PARENT, _GROUP, _SESSION, _FLAGS, _START, _EXIT = 0, 1, 2, 3, 6, 19, 49
-"""Places of fields 3 to 6, 9, 22 and 52 of proc_pid_stat(5), counted after the name, which may itself hold blanks."""
+_STATE, _PARENT, _GROUP, _SESSION, _FLAGS, _USER, _SYSTEM, _START, _EXIT = 0, 1, 2, 3, 6, 11, 12, 19, 49
+"""Places of fields 3 to 6, 9, 14, 15, 22 and 52 of proc_pid_stat(5), counted after the name, which may hold blanks."""
 _KERNEL_THREAD = 0x0020_0000
 """PF_KTHREAD of linux/sched.h."""
 
@@ -36,6 +36,8 @@ class ProcStat:
     session: int = 0
     kernel: bool = False
     """Whether it is a thread of the kernel."""
+    cpu_ticks: int = 0
+    """Time of processors that it has used, all its threads together."""
 
     @property
     def ended(self) -> bool:
@@ -58,6 +60,7 @@ def parse(line: str) -> ProcStat:
         fields[_STATE], int(fields[_START]), int(fields[_EXIT]), name=line[line.find("(") + 1 : end],
         parent=int(fields[_PARENT]), group=int(fields[_GROUP]), session=int(fields[_SESSION]),
         kernel=bool(int(fields[_FLAGS]) & _KERNEL_THREAD),
+        cpu_ticks=int(fields[_USER]) + int(fields[_SYSTEM]),
     )  # fmt: skip
 
 

@@ -27,6 +27,8 @@ class Standstill:
 
     gpus: GpuPace = NO_GPUS
     stuck: tuple[Stuck, ...] = ()
+    working: bool = False
+    """Whether a process on a GPU that the others wait for does something else, such as writing a checkpoint."""
 
 
 NOTHING_SEEN = Standstill()
@@ -45,20 +47,22 @@ def hang_at(seen: Standstill, past: Pace, since: int, *, steady: bool) -> int | 
     """
     began = [item.since for item in seen.stuck]
     gpus = seen.gpus
-    if steady and gpus.since is not None and gpus.pattern in (Pattern.SPINNING, Pattern.UNEVEN):
+    uneven = gpus.pattern is Pattern.UNEVEN and not seen.working
+    if steady and gpus.since is not None and (gpus.pattern is Pattern.SPINNING or uneven):
         began.append(gpus.since)
     return max(min(began) + LASTING, since + shortest(past, steady=steady)) if began else None
 
 
 def sentences(seen: Standstill, now: int) -> str:
     """What is seen, in words; empty where that is nothing."""
-    return " ".join(filter(None, (_gpus(seen.gpus, now), _stuck(seen.stuck, now))))
+    return " ".join(filter(None, (_gpus(seen.gpus, now), _stuck(_lasting(seen, now), now))))
 
 
 def advice(seen: Standstill, now: int) -> str | None:
     """What to look at first; None where nothing seen points anywhere."""
-    if seen.stuck:
-        where = seen.stuck[0].mount
+    stuck = _lasting(seen, now)
+    if stuck:
+        where = stuck[0].mount
         return f"Look at the storage behind {where}." if where else "Look at the storage that these processes wait for."
     return _ADVICE[seen.gpus.pattern] if seen.gpus.pattern is not None and _lasts(seen.gpus, now) else None
 
@@ -78,6 +82,11 @@ def _gpus(gpus: GpuPace, now: int) -> str:
     return f"{every} been idle for {lasting}: the job waits for data, storage or a lock."
 
 
+def _lasting(seen: Standstill, now: int) -> list[Stuck]:
+    """The threads that have waited for long enough to speak of it, the longest first."""
+    return sorted((item for item in seen.stuck if now - item.since >= WORTH_TELLING), key=lambda item: item.since)
+
+
 def _lasts(gpus: GpuPace, now: int) -> bool:
     """Whether the GPUs have shown a pattern for long enough to speak of it."""
     return gpus.pattern is not None and gpus.since is not None and now - gpus.since >= WORTH_TELLING
@@ -92,7 +101,7 @@ def _named(reading: GpuReading) -> str:
 def _stuck(stuck: Sequence[Stuck], now: int) -> str:
     if not stuck:
         return ""
-    first = min(stuck, key=lambda item: item.since)
+    first = stuck[0]
     others = len({item.pid for item in stuck}) - 1
     more = f", and {others} more {'process' if others == 1 else 'processes'} too" if others else ""
     where = f" on {first.mount}" if first.mount else ""

@@ -52,6 +52,7 @@ class Board:
         self._health: dict[str, Health] = {}
         self._trees: dict[str, tuple[TreeReading, ...]] = {}
         self._stuck: tuple[Stuck, ...] = ()
+        self._working: frozenset[int] = frozenset()
         self._wishes = Wishes()
         self._wanted: frozenset[WantedLog] = frozenset()
         self._heartbeat: float | None = None
@@ -74,7 +75,8 @@ class Board:
                 self._logs[log.path] = _seen(self._logs.get(log.path), log, looked_at.monotonic)
             for path in reading.dropped:
                 self._logs.pop(path, None)
-            self._stuck = self._stuck if reading.stuck is None else reading.stuck
+            if reading.stuck is not None:
+                self._stuck, self._working = reading.stuck, reading.working
             if reading.trees is not None and reading.trees != self._trees.get(source):
                 self._trees[source] = reading.trees
                 self._want()
@@ -92,6 +94,11 @@ class Board:
         """Threads of silent jobs that the kernel does not let run, as last seen."""
         with self._lock:
             return self._stuck
+
+    def working(self) -> frozenset[int]:
+        """Pids of silent jobs that do something, as last seen."""
+        with self._lock:
+            return self._working
 
     def trees(self) -> tuple[TreeReading, ...]:
         """The processes that are training, or might be, as last seen."""

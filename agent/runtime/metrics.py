@@ -13,7 +13,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_format
 
 from agent.core.clock import SECOND, Instant
 from agent.core.model import TYPES, Alert, DeliveryState, Hold, Severity, Status
-from agent.core.policy.plan import Plan
+from agent.core.policy.decided import Plan
 from agent.runtime import metrics_samples
 from agent.runtime.board import Board
 from agent.runtime.metrics_samples import PREFIX
@@ -27,7 +27,7 @@ FAILURE_REASONS = (
 
 SUPPRESSION_REASONS = (
     "silenced_by", "inhibited_by", "quiet_hours", "below_min_severity", "not_taken", "not_matched", "own_trouble",
-    "resolved_before_told", "only_ends_alerts",
+    "resolved_before_told", "only_ends_alerts", "history_only",
 )  # fmt: skip
 DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced")
 DROP_REASONS = ("store_refuses",)

@@ -31,10 +31,12 @@ class Standstills:
                 job.id: gpu_pace.follow(self._paces.get(job.id, NO_GPUS), job.pace, self._gpus.readings_of(job.id), now)
                 for job in running.values()
             }
-        stuck = self._board.stuck()
+        stuck, working = self._board.stuck(), self._board.working()
         for job in running.values():
             own = self._gpus.pids(job.id) if stuck else frozenset()
-            seen = Standstill(self._paces.get(job.id, NO_GPUS), tuple(item for item in stuck if item.pid in own))
+            pace = self._paces.get(job.id, NO_GPUS)
+            busy = not working.isdisjoint(process.pid for gpu in pace.waited_for for process in gpu.processes or ())
+            seen = Standstill(pace, tuple(item for item in stuck if item.pid in own), busy)
             if seen != self._seen.get(job.id):
                 self._seen[job.id] = seen
         self._seen = {job: seen for job, seen in self._seen.items() if job in running}
@@ -50,5 +52,7 @@ class Standstills:
 
 
 def _is_doubtful(job: Job, now: int) -> bool:
+    if job.log is None or job.exit is not None:
+        return False  # it is never judged
     silent = now - (job.pace.moved_at or job.started_at)
     return silent >= DOUBTFUL and silent >= usual(job.pace.gaps)

@@ -1,7 +1,8 @@
 """Threads that the kernel does not let run: what a silent job's processes wait for, a disk or the server of a mount.
 
-Only processes of jobs that make no step are looked at. Nothing is read that belongs to their memory, such as their
-arguments: who reads that of a blocked process may wait as long. Names of open files are read, and nothing behind them.
+It also tells which of them work, on a processor or with a disk that answers. Only processes of jobs that make no step
+are looked at. Nothing is read that belongs to their memory, such as their arguments: who reads that of a blocked
+process may wait as long. Names of open files are read, and nothing behind them.
 """
 
 import os
@@ -18,10 +19,15 @@ from agent.sources import mounts, proc
 from agent.sources.mounts import Mount
 from agent.sources.processes import open_files
 
-INTERVAL = 10.0
+INTERVAL = 20.0
+"""Seconds: a thread must be stuck for two minutes to count, and jobs have many threads."""
+WORKS = 0.2
+"""Share of one processor from which a process does something: who waits with time-outs uses less."""
 THREADS_AT_MOST = 1_024
 """Threads of one process that are looked at."""
 
+_READ_AT_MOST = 4_096
+_TICKS = os.sysconf("SC_CLK_TCK")
 _WAITS: Mapping[str, tuple[str, ...]] = {
     "request_wait_answer": ("fuse", "fuseblk"),
     "fuse_": ("fuse", "fuseblk"),
@@ -59,27 +65,44 @@ class BlockedSource:
     def __init__(self, suspects: Callable[[], Collection[int]]) -> None:
         self._suspects = suspects
         self._seen: dict[_Thread, _Seen] = {}
+        self._used: dict[int, float] = {}
+        """Seconds of processors that each process had used."""
+        self._looked_at = 0.0
 
     def restore(self, checkpoint: Mapping[str, Json]) -> None:
         """There is nothing to continue: a thread that is still blocked is seen again."""
 
     def read(self, now: Instant) -> Reading:
         """Look at the suspects; a thread is stuck from the first of the looks since which it has not run."""
+        suspects = self._suspects()
         seen: dict[_Thread, _Seen] = {}
         stuck = []
-        for pid in self._suspects():
+        working = self._computing(suspects, now)
+        for pid in suspects:
             for thread, stat, waits_in in _waiting(pid):
                 before, switches = self._seen.get(thread), _switches(thread)
                 if switches is None:
                     continue
-                since = before.since if before is not None and before.switches == switches else now.wall
+                rests = before is not None and before.switches == switches
+                if before is not None and not rests:
+                    working.add(pid)  # what it waits for answers
+                since = before.since if before is not None and rests else now.wall
                 seen[thread] = _Seen(switches, since)
                 stuck.append(Stuck(pid, stat.name, since, waits_in, _mount(pid, waits_in)))
         self._seen = seen
-        return Reading(stuck=tuple(stuck))
+        return Reading(stuck=tuple(stuck), working=frozenset(working))
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _computing(self, suspects: Collection[int], now: Instant) -> set[int]:
+        """The processes that have used processors since the look before."""
+        stats = ((pid, proc.stat(pid)) for pid in suspects)
+        used = {pid: stat.cpu_ticks / _TICKS for pid, stat in stats if stat is not None}
+        least = WORKS * (now.monotonic - self._looked_at)
+        working = {pid for pid, seconds in used.items() if pid in self._used and seconds - self._used[pid] > least}
+        self._used, self._looked_at = used, now.monotonic
+        return working
 
 
 def _waiting(pid: int) -> Iterator[tuple[_Thread, ProcStat, str | None]]:
@@ -90,17 +113,14 @@ def _waiting(pid: int) -> Iterator[tuple[_Thread, ProcStat, str | None]]:
     except OSError:
         return
     for number in numbers:
-        stat = _stat(pid, number)
-        if stat is None or stat.state not in "DS":
+        line = _text(f"/proc/{pid}/task/{number}/stat") or ""
+        state = line[line.rfind(")") + 2 :][:1]
+        if state not in ("D", "S"):
             continue
         waits_in = _text(f"/proc/{pid}/task/{number}/wchan")
-        if stat.blocked or _types(waits_in):
+        if state == "D" or _types(waits_in):
+            stat = parse(line)
             yield _Thread(pid, number, stat.start_ticks), stat, waits_in
-
-
-def _stat(pid: int, number: int) -> ProcStat | None:
-    text = _text(f"/proc/{pid}/task/{number}/stat")
-    return parse(text) if text else None
 
 
 def _switches(thread: _Thread) -> int | None:
@@ -150,7 +170,8 @@ def _link(path: str) -> str | None:
 def _text(path: str) -> str | None:
     """A small file of `/proc`; None if its process is gone, or may not be seen."""
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except (OSError, ValueError):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path costs more than the read, for every thread
+            text = file.read(_READ_AT_MOST).decode("utf-8", "replace").strip()
+    except OSError:
         return None
     return None if text in ("", "0") else text

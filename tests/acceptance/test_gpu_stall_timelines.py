@@ -157,6 +157,13 @@ def test_a_checkpoint_that_one_rank_writes_while_the_others_wait_is_silent(train
     assert training.told == []
 
 
+def test_a_checkpoint_that_no_line_tells_of_is_no_hang_while_its_writer_works(training):
+    training.gpus.working = frozenset({PID})
+    training.waits(4 * MINUTE, IDLES, SPINS, SPINS, SPINS).trains(3)
+
+    assert training.told == []
+
+
 @pytest.mark.parametrize("gpus", [SPINS, IDLES])
 def test_a_slow_first_step_and_a_compile_are_silent(nodes, tmp_path, gpus):
     training = Training(nodes, tmp_path)

@@ -257,3 +257,16 @@ def test_a_digest_that_is_given_up_takes_its_members_with_it(evening):
     assert {(row.state, row.reason) for row in node.deliveries() if row.snapshot.type is FAILED} == {
         (DeliveryState.DEAD, "rejected")
     }
+
+
+def test_a_failure_that_waits_for_the_morning_is_told_though_its_job_completed_meanwhile(evening):
+    node = evening(CHAT, PAGER, ISSUES)
+    until(node, "23:00", "2026-06-10")
+    node.emit(FAILED, job={"id": "j"})
+    until(node, "01:00")
+    node.emit(DONE, job={"id": "j", "state": "completed"})
+    until(node, "09:00")
+    assert [what for _, _, what in times(node, "issues")] == ["fired", "resolved"]
+    assert times(node, "pager") == []
+    (morning,) = node.channels["ops"].sent
+    assert {str(alert.type) for alert in morning.message.members} == {"job_failed", "job_completed"}

@@ -49,7 +49,7 @@ def test_what_is_shown_is_what_arrives():
         "Apprise json://*** (failure)\n\n❌ Training failed\nbert-large ran out of GPU memory at step 4200 of 5000.\n"
         "Model: bert-large\nDuration: 2h 05m\nFinal loss: 0.0213\nSteps: 4200/5000\nNode: node-1\nGPUs: 0, 1\n"
         "Error: torch.OutOfMemoryError: CUDA out of memory.\nTraceback (most recent call last):\n"
-        "torch.OutOfMemoryError: CUDA out of memory. Got <20 GiB> & lost\nLower the batch size.\n"
+        "torch.OutOfMemoryError: CUDA out of memory. Got <20 GiB> & lost\nAdvice: Lower the batch size.\n"
         "Run page: https://runs.example/1?a=1&b=2\njob-0123456789ab · node-1"
     )
 

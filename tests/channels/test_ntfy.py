@@ -39,7 +39,7 @@ def test_the_exact_message():
         "message": "bert-large ran out of GPU memory at step 4200 of 5000.\nModel: bert-large\nDuration: 2h 05m\n"
         "Final loss: 0.0213\nSteps: 4200/5000\nNode: node-1\nGPUs: 0, 1\n"
         "Error: torch.OutOfMemoryError: CUDA out of memory.\nTraceback (most recent call last):\n"
-        "torch.OutOfMemoryError: CUDA out of memory. Got <20 GiB> & lost\nLower the batch size.\n"
+        "torch.OutOfMemoryError: CUDA out of memory. Got <20 GiB> & lost\nAdvice: Lower the batch size.\n"
         "job-0123456789ab · node-1",
         "priority": 5,
         "tags": ["job_failed"],

@@ -14,11 +14,9 @@ import pytest
 import agent.channels
 from agent.channels.shared.base import CommonConfig
 from agent.core import samples
-from agent.core.digest import Digest, compose_digest
 from agent.core.model import TYPES as ALERTS
-from agent.core.model import Hold, NotificationKind, Status
+from agent.core.model import NotificationKind, Status
 from agent.core.ports import Probing, SendError, SendErrorKind
-from agent.core.redact import Redactor
 from tests.channels.adapters import ADAPTERS
 from tests.channels.samples import (
     FAILED,
@@ -226,17 +224,6 @@ def test_every_alert_is_one_that_the_vendor_takes(name, sample):
     for what, body in zip(told, all_sent(name, told), strict=True):
         assert ADAPTERS[name].check(body) == []
         assert what.alert.title in ADAPTERS[name].text(body).replace("\n", " ")
-
-
-@every_type
-@pytest.mark.parametrize("plain", [False, True], ids=["full", "plain"])
-def test_a_digest_is_one_message(name, plain):
-    alerts = [replace(FAILED, id=f"alert-{number}") for number in range(30)]
-    found = Digest("dlv-1", alerts, Hold.RATE_LIMIT, START, START)
-    what = compose_digest(found, now=START, reason="digest", node="node-1", redactor=Redactor(), plain=plain)
-    body = sent(name, what)
-    assert ADAPTERS[name].check(body) == []
-    assert ADAPTERS[name].text(body).count("Training failed") >= 5
 
 
 @every_type

@@ -85,7 +85,7 @@ def test_the_plain_fallback_is_text_alone():
         "text": "❌ Training failed\nbert-large ran out of GPU memory at step 4200 of 5000.\nModel: bert-large\n"
         "Duration: 2h 05m\nFinal loss: 0.0213\nSteps: 4200/5000\nNode: node-1\nGPUs: 0, 1\n"
         "Error: torch.OutOfMemoryError: CUDA out of memory.\nTraceback (most recent call last):\n"
-        "torch.OutOfMemoryError: CUDA out of memory. Got &lt;20 GiB&gt; &amp; lost\nLower the batch size.\n"
+        "torch.OutOfMemoryError: CUDA out of memory. Got &lt;20 GiB&gt; &amp; lost\nAdvice: Lower the batch size.\n"
         "Run page: https://runs.example/1?a=1&amp;b=2\njob-0123456789ab · node-1",
         "mrkdwn": False,
         "unfurl_links": False,

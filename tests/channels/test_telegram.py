@@ -233,7 +233,7 @@ def test_a_chat_is_a_number_or_a_name(chat_id, found):
     [
         ({"chat_id": "gpu alerts"}, 'expected a number such as -1001234567890, or the "@name"'),
         ({"chat_id": True}, "expected a number"),
-        ({"token": "not-a-token"}, "expected a bot's token"),
+        ({"token": "bot123456:not-a-token"}, "expected a bot's token"),
         ({"token": "1:ab/../getUpdates"}, "expected a bot's token"),
         ({"topic_id": 0}, "greater than 0"),
     ],

@@ -182,6 +182,15 @@ def test_links_that_are_no_web_addresses_are_left_out():
     assert composed(replace(FAILED, links=links)).links == (Link("x", "https://ok.example"),)
 
 
+def test_a_link_has_a_name_of_one_line():
+    links = (Link(" \n", "https://ok.example"), Link("Run\npage", "https://ok.example"))
+    assert [link.text for link in composed(replace(FAILED, links=links)).links] == ["https://ok.example", "Run page"]
+
+
+def test_a_fact_that_says_nothing_is_left_out():
+    assert "Run" not in dict(composed(replace(FAILED, fields={"Run": " \n "})).facts)
+
+
 def test_the_plain_fallback_is_short():
     message = composed(replace(FAILED, evidence=("x" * 200,) * 30), plain=True)
     assert message.plain

@@ -10,6 +10,8 @@ def test_a_name_with_blanks_and_brackets_moves_nothing():
     assert (found.state, found.start_ticks, found.ended) == ("S", 199697, False)
     assert (found.name, found.parent, found.group, found.session) == ("python) x", 1, 812, 812)
     assert not found.kernel
+    assert found.cpu_ticks == 0
+    assert procstat.parse("2 (x) S 0 0 0 0 -1 0 0 0 0 0 31 11" + " 0" * 43).cpu_ticks == 42
 
 
 def test_threads_of_the_kernel_are_told_apart():

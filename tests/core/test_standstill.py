@@ -72,6 +72,14 @@ def test_one_that_idles_while_the_others_spin_is_named():
     assert advice(Standstill(watch.gpus), watch.now).startswith("Look at the rank on the GPU")
 
 
+def test_one_that_works_beside_its_gpu_is_waited_for_with_reason():
+    watch = Watch().trains().shows(SPINS, IDLES)
+    seen = Standstill(watch.gpus, working=True)
+
+    assert hang_at(seen, watch.pace, watch.pace.moved_at, steady=True) is None
+    assert "GPU 1 (pid 71) has been idle for" in sentences(seen, watch.now)
+
+
 def test_all_idle_is_said_and_waits_for_the_limit_of_the_phase():
     watch = Watch().trains().shows(IDLES, IDLES)
 
@@ -152,7 +160,8 @@ def test_a_process_that_the_kernel_does_not_let_run_is_a_hang_in_any_phase():
         "Process 77 (python3) has been blocked in the kernel for 3m 00s on /mnt/data (nfs4) (in "
         "rpc_wait_bit_killable), and 1 more process too."
     )
-    assert advice(seen, START) == "Look at the storage behind /mnt/data (nfs4)."
+    assert (sentences(seen, START), advice(seen, START)) == ("", None)
+    assert advice(seen, START + MINUTE) == "Look at the storage behind /mnt/data (nfs4)."
 
 
 def test_nothing_seen_is_nothing_said():

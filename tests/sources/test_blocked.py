@@ -59,6 +59,31 @@ def test_a_process_that_merely_sleeps_or_has_gone_is_not_stuck():
     assert BlockedSource(frozenset).read(clock.now()).stuck == ()
 
 
+def test_who_computes_works_and_who_sleeps_does_not():
+    clock = ManualClock()
+    with (
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy,
+        subprocess.Popen(["sleep", "60"]) as sleeper,
+    ):
+        try:
+            source = BlockedSource(lambda: {busy.pid, sleeper.pid})
+            assert source.read(clock.now()).working == frozenset()
+            assert _eventually(lambda: source.read(clock.now()).working) == {busy.pid}
+        finally:
+            busy.kill()
+            sleeper.kill()
+
+
+def _eventually(look):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("nothing was seen")
+
+
 def _blocked(source, clock):
     """Look until the reader waits, and has settled to wait; when that was."""
     until, since = time.monotonic() + 10, []

@@ -16,7 +16,7 @@ class ScriptedGpus:
         self.count, self.interval = count, interval
         self.does = [IDLES] * count
         self.on = [()] * count
-        self.stuck = ()
+        self.stuck, self.working = (), frozenset()
         node.follow(lambda board, ring: _Source(self))
 
     def all_do(self, what):
@@ -54,7 +54,10 @@ class _Source:
             return Reading()
         self._due = now.monotonic + self.interval
         stuck = tuple(item if isinstance(item, Stuck) else Stuck(*item) for item in self._script.stuck)
-        return Reading(gpus=self._script.readings(), driver=GpuDriver(DriverState.RUNNING), stuck=stuck)
+        return Reading(
+            gpus=self._script.readings(), driver=GpuDriver(DriverState.RUNNING), stuck=stuck,
+            working=self._script.working,
+        )  # fmt: skip
 
     def close(self):
         pass

@@ -49,8 +49,9 @@ class Markup:
 def plain_text(message: Message) -> str:
     """Write the message without any markup: for vendors that have none, and as the fallback of those that do."""
     facts = (f"{label}: {value}" for label, value in message.facts)
+    advice = f"Advice: {message.advice}" if message.advice else ""
     pages = (f"{link.text}: {link.url}" for link in message.links)
-    lines = (message.headline, message.body, *facts, *message.evidence, message.advice, *pages, message.footer)
+    lines = (message.headline, message.body, *facts, *message.evidence, advice, *pages, message.footer)
     return "\n".join(filter(None, lines))
 
 

@@ -18,11 +18,20 @@ STAGES: tuple[Stage, ...] = (silence, taken, one_failure, room, cooldown, quiet_
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 
 
+OF_A_WHOLE = frozenset({grouping, rate_limit, coalesce})
+"""Stages that judge a message: what is gathered for one is not held back again by itself."""
+
+
 def judge(proposal: Proposal, context: Context, now: int) -> Verdict:
     """Run the stages; the verdict carries the name of the stage that gave it. A report is never part of a digest."""
     alone = (Action.PASS, Action.GATHER) if proposal.kind is NotificationKind.REPORT else (Action.PASS,)
+    due = PASS
     for stage in STAGES:
+        if due is not PASS and stage in OF_A_WHOLE:
+            continue
         verdict = stage(proposal, context, now)
-        if verdict.action not in alone:
+        if verdict.action is Action.GATHER and verdict.action not in alone:
+            due = replace(verdict, stage=stage.__name__)
+        elif verdict.action not in alone:
             return replace(verdict, stage=stage.__name__)
-    return PASS
+    return due
