@@ -29,7 +29,7 @@ SUPPRESSION_REASONS = (
     "silenced_by", "inhibited_by", "quiet_hours", "below_min_severity", "not_taken", "not_matched", "own_trouble",
     "resolved_before_told", "only_ends_alerts", "history_only",
 )  # fmt: skip
-DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced")
+DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced", "settling")
 DROP_REASONS = ("store_refuses",)
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
