@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
+from agent.core import chart as charts
 from agent.core import report_text
+from agent.core.chart import Chart
 from agent.core.clock import MINUTE, SECOND
 from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
@@ -57,6 +59,8 @@ class Message:
 
     tables: tuple[Table, ...] = ()
     """The whole of a report, for mails; its evidence is what a chat can take of it."""
+    chart: Chart | None = None
+    """What led to the alert, for a channel that takes pictures."""
 
     @property
     def headline(self) -> str:
@@ -67,7 +71,7 @@ class Message:
 def compose(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, redactor: Redactor,
     clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, references: References = NOTHING_KNOWN,
-    include_paths: bool = False,
+    include_paths: bool = False, chart: Chart | None = None,
 ) -> Message:  # fmt: skip
     """Say what `alert` has to say at `now` (UTC milliseconds); times of day are told in `clock_zone`.
 
@@ -97,6 +101,7 @@ def compose(
         plain=plain,
         tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
         references=references,
+        chart=None if plain or chart is None else charts.cleaned(chart, redactor.clean),
     )
 
 

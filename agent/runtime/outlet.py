@@ -20,3 +20,5 @@ class Outlet:
     channel: Channel
     timeout: float
     """Seconds that one send may take."""
+    pictures: bool = False
+    """Whether it shows pictures, and they can be drawn here."""
