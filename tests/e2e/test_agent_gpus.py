@@ -91,6 +91,16 @@ def test_a_driver_that_hangs_keeps_nobody_else_waiting(node):
     assert node.history("--type", "agent_degraded") == []
 
 
+def test_an_agent_whose_driver_hangs_ends_in_time_and_leaves_nobody_behind(node):
+    (child,) = children(node)
+    calls = node.driver.calls
+    node.driver.fail("nvmlDeviceGetPowerUsage", block_ms=120_000)
+    until(lambda: node.driver.calls > calls, "the next look")
+
+    assert node.stop(patience=15.0) == 0
+    until(lambda: not command(child), "the child to end")
+
+
 def test_a_child_that_is_killed_is_replaced_and_nobody_is_bothered(node):
     (child,) = children(node)
     os.kill(child, signal.SIGKILL)
