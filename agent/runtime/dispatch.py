@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from agent.core.clock import DAY, Instant
 from agent.core.docket import Docket
@@ -20,6 +21,8 @@ from agent.store import alerts, backlog, deliveries, digests, ledger, limits, si
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
+AFFECTED = "Also affected"
+"""The field of an alert that names what it explains."""
 UNSAVED_LIMIT = 1_000
 """Deliveries in memory beyond which no more events are taken while the store refuses; they wait at their source."""
 
@@ -74,6 +77,7 @@ class Dispatch:
         changes.decisions += result.decisions
         changes.buckets |= result.buckets
         changes.groups |= result.groups
+        _name_affected(docket, changes, result)
         self._due_at = result.wake_at if result.wake_at is not None else now + DAY
         self._metrics.planned(result)
 
@@ -137,6 +141,18 @@ class Dispatch:
             digest = row.kind is NotificationKind.DIGEST
             if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED and not digest:
                 self._send_directly(row)
+
+
+def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
+    """Let an alert name what it explains, so that its message does."""
+    for alert_id, titles in result.affected.items():
+        source = docket.live.get(alert_id)
+        if source is not None:
+            known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
+            named = "; ".join(dict.fromkeys([*known, *titles]))
+            docket.live[alert_id] = changes.alerts[alert_id] = replace(
+                source, fields={**source.fields, AFFECTED: named}
+            )
 
 
 def _firing(docket: Docket) -> list[str]:

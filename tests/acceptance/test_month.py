@@ -36,7 +36,7 @@ RECIPIENTS = (
 GOOD_ENDS = {
     "cooldown", "not_taken", "below_min_severity", "not_matched", "own_trouble", "resolved_before_told",
     "only_ends_alerts", "quiet_hours", "nothing_left", "rejected", "too_old", "silenced_by", "superseded_by",
-    "inhibited_by", "grouped_into", "overflow_into", "digested_into", None,
+    "inhibited_by", "grouped_into", "overflow_into", "digested_into", "history_only", None,
 }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ def pagerduty(body: dict) -> Card:
     shown = {label: value for label, value in details.items() if label not in ("footer", "alert_id", "alert_type")}
     buttons = [link["text"] for link in body.get("links", [])]
     told = [("code", code), ("text", advice), ("small", details["footer"]), ("buttons", buttons)]
-    return Card(payload["summary"], CRITICAL, [("facts", [*facts.items(), *shown.items()]), *told])
+    title, _, sentence = payload["summary"].partition(" · ")
+    return Card(title, CRITICAL, [("text", sentence), ("facts", [*facts.items(), *shown.items()]), *told])
 
 
 def jira(body: dict) -> Card:

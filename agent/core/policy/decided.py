@@ -38,6 +38,8 @@ class Plan:
     decisions: list[Decision] = field(default_factory=list)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     groups: dict[Group, int] = field(default_factory=dict)
+    affected: dict[str, list[str]] = field(default_factory=dict)
+    """Titles of what an alert explains, by its id."""
     wake_at: int | None = None
 
     def wake(self, at: int | None) -> None:

@@ -6,6 +6,7 @@ from agent.core.model import NotificationKind
 from agent.core.policy.coalesce import coalesce
 from agent.core.policy.cooldown import cooldown
 from agent.core.policy.grouping import grouping
+from agent.core.policy.inhibition import inhibition
 from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verdict
 from agent.core.policy.one_failure import one_failure
 from agent.core.policy.quiet_hours import quiet_hours
@@ -14,7 +15,9 @@ from agent.core.policy.room import room
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
 
-STAGES: tuple[Stage, ...] = (silence, taken, one_failure, room, cooldown, quiet_hours, grouping, rate_limit, coalesce)
+STAGES: tuple[Stage, ...] = (
+    inhibition, silence, taken, one_failure, room, cooldown, quiet_hours, grouping, rate_limit, coalesce,
+)  # fmt: skip
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 
 

@@ -173,6 +173,9 @@ class _Round:
             traffic.wait(self._context, news.proposal, verdict, self._now)
         if not _is_news(verdict, news):
             return
+        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
+            source = verdict.reason.partition(":")[2]
+            self.plan.affected.setdefault(source, []).append(news.proposal.alert.title)
         if verdict.action is Action.PASS:
             self._count(news.proposal, traffic.group_of(self._context, news.proposal))
         if news.due.replaces is not None and news.due.replaces.kind is news.due.kind:
