@@ -20,3 +20,5 @@ class Outlet:
     channel: Channel
     timeout: float
     """Seconds that one send may take."""
+    digests: bool = True
+    """Whether many alerts may come as one message."""

@@ -78,7 +78,9 @@ class Node(Rehearsal):
         self.compose = compose
         self._told = 0
         self._makers = []
-        outlets = [Outlet(item.name, item.type, self.channels[item.name], 15.0) for item in self.recipients]
+        outlets = [
+            Outlet(item.name, item.type, self.channels[item.name], 15.0, not item.stateful) for item in self.recipients
+        ]
         wanted = None if reporting is None else lambda: reporting
         super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets], wanted)
 

@@ -47,7 +47,7 @@ def owed(
         return None
     told = ledger.open_announced and ledger.alert_id == alert.id
     if over(alert, stateful=stateful):
-        return _on_resolve(alert, told, waiting, rules)
+        return _on_resolve(alert, told, waiting, rules, known=last is not None)
     if alert.status is Status.EVENT:
         return _on_event(alert, last)
     if waiting is not None:
@@ -80,7 +80,11 @@ def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None
 
 
-def _on_resolve(alert: Alert, told: bool, waiting: Delivery | None, rules: Rules) -> Owed | None:  # noqa: FBT001 - private and positional
+def _on_resolve(  # `known`: whether anything was decided about it before
+    alert: Alert, told: bool, waiting: Delivery | None, rules: Rules, *, known: bool  # noqa: FBT001 - private
+) -> Owed | None:
+    if waiting is None and not (told or known):
+        return Owed(NotificationKind.FIRED, "resolved before it was told")
     if waiting is None:
         return Owed(NotificationKind.RESOLVED, "resolved") if told else None
     if waiting.kind is NotificationKind.RESOLVED:
