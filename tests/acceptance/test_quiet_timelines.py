@@ -280,3 +280,11 @@ def test_a_clock_that_was_never_set_keeps_nobody_quiet(tmp_path):
     (sent,) = node.channels["ops"].sent
     node.close()
     assert sent.message.footer.endswith("clock not set")
+
+
+def test_an_event_that_is_over_at_once_is_told_to_people(evening):
+    node = evening(CHAT, ISSUES)
+    node.emit(AlertType.GPU_OOM, job={"id": "j"})
+    node.emit(DONE, job={"id": "j"})
+    node.run(5)
+    assert sorted(row[1] for row in times(node)) == ["gpu_oom", "job_completed"]
