@@ -133,7 +133,7 @@ def outlet(name: str, loaded: Loaded, equipment: "Tools") -> Outlet:
     """Build one channel. Raises KeyError for a name that is not configured."""
     config = _common(loaded.settings.channels[name])
     channel = _channel_module(config.type).Channel(name, config, equipment)
-    return Outlet(name, config.type, channel, config.timeout, pictures=config.pictures)
+    return Outlet(name, config.type, channel, config.timeout, not config.STATEFUL, config.pictures)
 
 
 def showing(loaded: Loaded, environ: Mapping[str, str]) -> Showing:

@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 from agent.core import chart as charts
 from agent.core import report_text
 from agent.core.chart import Chart
-from agent.core.clock import MINUTE, SECOND
+from agent.core.clock import MINUTE, SECOND, unset
 from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
@@ -96,7 +96,7 @@ def compose(
         evidence=evidence,
         advice=shown.advice,
         links=shown.links,
-        footer=_footer(shown, kind, node, uncertain=uncertain),
+        footer=_footer(shown, kind, node, now, uncertain=uncertain),
         at=now,
         plain=plain,
         tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
@@ -129,7 +129,7 @@ def fallback(
         evidence=(),
         advice=None,
         links=(),
-        footer=_footer(bare, kind, node, uncertain=uncertain),
+        footer=_footer(bare, kind, node, now, uncertain=uncertain),
         at=now,
         plain=True,
         references=references,
@@ -231,10 +231,12 @@ def _text(value: Json) -> str | None:
     return None if value is None else str(value)
 
 
-def _footer(alert: Alert, kind: NotificationKind, node: str, *, uncertain: bool) -> str:
+def _footer(alert: Alert, kind: NotificationKind, node: str, now: int, *, uncertain: bool) -> str:
     marks = [alert.job_id or alert.id, node]
     if alert.test or kind is NotificationKind.TEST:
         marks.append("test")
     if uncertain:
         marks.append("may repeat")
+    if unset(now):
+        marks.append("clock not set")
     return " · ".join(marks)

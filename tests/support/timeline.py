@@ -79,7 +79,8 @@ class Node(Rehearsal):
         self._told = 0
         self._makers = []
         outlets = [
-            Outlet(item.name, item.type, self.channels[item.name], 15.0, pictures=True) for item in self.recipients
+            Outlet(item.name, item.type, self.channels[item.name], 15.0, not item.stateful, pictures=True)
+            for item in self.recipients
         ]
         wanted = None if reporting is None else lambda: reporting
         super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets], wanted)

@@ -6,6 +6,7 @@ that nobody knows is tried again, since nothing is lost by that.
 """
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -25,6 +26,8 @@ SERVER = "https://slack.com"
 FORM = "application/x-www-form-urlencoded"
 ENDS = frozenset({AlertType.JOB_COMPLETED, AlertType.JOB_FAILED, AlertType.JOB_CANCELLED})
 """What ends a job, and so is what its thread shows first."""
+
+_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 
 NO_THREAD = frozenset({"thread_not_found", "cannot_reply_to_message"})
 NO_EDIT = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
@@ -82,8 +85,7 @@ class Bot:
         """Bring what was posted before up to date, then post to its thread. Raises SendError."""
         picture = self._tools.picture(message)
         ask = self._tools.http.calls(timeout)
-        known = message.references
-        own, thread = Place.read(known.ref), Place.read(known.job_ref) or Place.read(known.ref)
+        own, thread = self._known(message)
         for place in _outdated(message, own, thread):
             if self._call(ask, "chat.update", self._edit(place, content), NO_EDIT) is None and place == thread:
                 thread = None
@@ -118,9 +120,18 @@ class Bot:
 
     def first(self, message: Message, content: Mapping[str, Json], key: str) -> Request:
         """Build the call that posts the message, in the thread that is known."""
-        known = message.references
-        thread = Place.read(known.job_ref) or Place.read(known.ref)
+        _, thread = self._known(message)
         return self.request("chat.postMessage", self._post(message, content, key, thread))
+
+    def _known(self, message: Message) -> tuple[Place | None, Place | None]:
+        """Where the alert's own message stands, and its thread; not what stands in a channel configured before."""
+        own, thread = Place.read(message.references.ref), Place.read(message.references.job_ref)
+        places = [place if place and self._is_here(place) else None for place in (own, thread)]
+        return places[0], places[1] or places[0]
+
+    def _is_here(self, place: Place) -> bool:
+        """Whether it is in the present channel; a channel that is configured by its name gives no way to tell."""
+        return self._channel == place.channel or not _ID.fullmatch(self._channel)
 
     def _post(
         self, message: Message, content: Mapping[str, Json], key: str, thread: Place | None
