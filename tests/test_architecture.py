@@ -59,6 +59,7 @@ ONLY = {
     "hyperscan": {"sources/logs/"},
     "httpx": {"cli/"},
     "httpcore": {"channels/shared/"},
+    "matplotlib": {"channels/shared/drawing_child.py"},
     "prometheus_client": {"runtime/", "web/"},
 }
 """Libraries that belong to one place, so that what needs none of them stays small and quick to start."""
