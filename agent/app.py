@@ -133,7 +133,7 @@ def outlet(name: str, loaded: Loaded, equipment: "Tools") -> Outlet:
     """Build one channel. Raises KeyError for a name that is not configured."""
     config = _common(loaded.settings.channels[name])
     channel = _channel_module(config.type).Channel(name, config, equipment)
-    return Outlet(name, config.type, channel, config.timeout)
+    return Outlet(name, config.type, channel, config.timeout, not config.STATEFUL, config.pictures)
 
 
 def showing(loaded: Loaded, environ: Mapping[str, str]) -> Showing:
@@ -161,6 +161,7 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
         return message.compose(
             news.alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
             uncertain=uncertain, plain=row.plain, references=news.references, include_paths=agent.include_paths,
+            chart=news.chart,
         )  # fmt: skip
 
     return compose

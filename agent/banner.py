@@ -11,6 +11,8 @@ from agent.core.model import Sample
 from agent.core.policy.model import Recipient
 from agent.core.policy.windows import QuietHours, Window, upcoming
 from agent.sources.disk import Config as DiskConfig
+from agent.sources.gpu import library
+from agent.sources.gpu.settings import Config as GpuConfig
 from agent.sources.logs.watcher import Config as LogsConfig
 from agent.sources.processes.settings import Config as ProcessesConfig
 from agent.store.directory import Opened
@@ -23,6 +25,7 @@ def banner(
     """One line a subject. `disks`: the first samples of the disk source; `now` in UTC milliseconds."""
     yield f"configuration: {loaded.config_path or 'built-in defaults (no file)'}; state in {loaded.state_dir}"
     yield _disks(loaded.settings.source("disk", DiskConfig), disks)
+    yield _gpus(loaded.settings.source("gpu", GpuConfig))
     yield _logs(loaded)
     yield f"events are handed in through {loaded.spool_dir} (gpuwarden emit, gpuwarden exec)"
     yield f"metrics and health: {address.url}/metrics" if address else "metrics and health: off ([server] enabled)"
@@ -51,6 +54,12 @@ def _disks(config: DiskConfig, samples: Collection[Sample]) -> str:
     mounts = sorted({sample.labels["mountpoint"] for sample in samples if "mountpoint" in sample.labels})
     limits = f"warning at {config.warn_percent:g} %, critical at {config.critical_percent:g} %"
     return f"disks: {', '.join(mounts) or 'none found'} ({limits})"
+
+
+def _gpus(config: GpuConfig) -> str:
+    if not config.enabled:
+        return "GPUs: not watched ([sources.gpu] enabled)"
+    return f"GPUs: looked at every {config.interval:g} s" if library.present() else library.ABSENT
 
 
 def _logs(loaded: Loaded) -> str:

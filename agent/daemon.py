@@ -15,7 +15,7 @@ from agent import app, reporting
 from agent.banner import banner
 from agent.config.errors import ConfigError
 from agent.config.load import Loaded, load
-from agent.core.clock import SECOND, Clock, Instant
+from agent.core.clock import Clock, Instant
 from agent.core.facts import Event, HandedIn, event_id
 from agent.core.model import AlertType, Severity, Status
 from agent.core.ports import Source
@@ -53,8 +53,6 @@ MOUNTS_CHECKED_EVERY = 5.0
 """Seconds between two looks at which mounts hold logs."""
 STATUS_EVERY = 10.0
 """Seconds between two status lines for systemd, unless its watchdog wants to be fed more often."""
-CLOCK_JUMP = 60 * SECOND
-"""A difference between the progress of both clocks, in milliseconds, that counts as a jump."""
 MICROSECONDS = 1_000_000
 
 _log = logging.getLogger(__name__)
@@ -126,14 +124,12 @@ class Daemon:
         bell = Bell()
         with Signals(bell) as signals:
             self._start()
-            before = self._clock.now()
             while not signals.stop:
                 bell.wait(TICK if self._ready else STARTING_TICK)
                 now = self._clock.now()
-                self._look_after(before, now)
+                self._look_after(now)
                 if signals.take_reload() or self._secrets_changed(now):
                     self._reload(now)
-                before = now
         self._stop()
 
     def _assemble(self) -> None:
@@ -188,17 +184,13 @@ class Daemon:
             event(_log, logging.INFO, line)
         memory.give_back()
 
-    def _look_after(self, before: Instant, now: Instant) -> None:
+    def _look_after(self, now: Instant) -> None:
         if not self._ready:
             self._greet()
         self._supervisor.tick(now)
         self._roster.renew_stuck(self._loaded)
         if self._mounts_due(now.monotonic):
             self._roster.follow_mounts(self._loaded)
-        jump = (now.wall - before.wall) - (now.monotonic - before.monotonic) * SECOND
-        if abs(jump) > CLOCK_JUMP:
-            self._metrics.clock_jumped()
-            event(_log, logging.WARNING, "the clock was set", seconds=round(jump / SECOND))
         if self._status_due(now.monotonic) and self._progressing(now):
             self._service.watchdog()
             self._service.status(self._view.summary())

@@ -3,6 +3,8 @@
 The child is the only process that touches the driver, so that a call that never returns keeps nobody waiting.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,6 +17,7 @@ from agent.runtime.clock import SystemClock
 from agent.runtime.gpu_board import GpuBoard
 from agent.runtime.health import deadline_for
 from agent.runtime.isolated import START_WITHIN, ChildFailed, ChildHung, Isolated, Isolation
+from agent.runtime.log import event
 from agent.sources import proc
 from agent.sources.gpu import library
 from agent.sources.gpu.settings import Config
@@ -25,6 +28,8 @@ ENDS_WITHIN = 5.0
 RENEWED_FIRST, RENEWED_AT_MOST = 1.0, 60.0
 """Seconds between two children for the sake of a library that does not fit the driver; doubled each time."""
 LOOK_WHILE_PAUSED = 1.0
+_log = logging.getLogger(__name__)
+
 TIMEOUT = 10
 """The code (nvmlReturn_t) under which GPUs are shown while their driver hangs."""
 
@@ -79,12 +84,21 @@ class Gpus:
 
     def _answered(self, reading: Reading, now: Instant) -> Reading:
         if reading.gpus is not None:
+            self._tell(reading)
             self._last = reading
         if reading.driver is not None and reading.driver.state is DriverState.MISMATCH:
             self._renew(now)
         elif reading.driver is not None:
             self._renew_after = RENEWED_FIRST
         return replace(reading, samples=(*reading.samples, Sample("nvml_hang", 0)))
+
+    def _tell(self, reading: Reading) -> None:
+        """Say in the log what is watched, when that is new."""
+        before = self._last.driver.generation if self._last.driver is not None else 0
+        if reading.driver is not None and reading.driver.generation > before:
+            names = Counter(item.gpu.name for item in reading.gpus or ())
+            found = ", ".join(f"{count} x {name}" for name, count in names.items())
+            event(_log, logging.INFO, "GPUs are watched", found=found or "none", driver=reading.driver.version)
 
     def _renew(self, now: Instant) -> None:
         """A library is never loaded twice: only a fresh child can load the one that fits the driver."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
-from agent import offline, reporting
+from agent import app, offline, reporting
 from agent.channels.shared import mail
 from agent.config.load import Loaded
 from agent.core import report_alert
@@ -58,8 +58,13 @@ def report(loaded: Loaded, kind: AlertType, day: date | None, now: int) -> Past:
     return Past(made, _message(event, loaded, wanted.zone), event)
 
 
+def takers(loaded: Loaded, kind: AlertType) -> list[str]:
+    """The channels that a report of this type is sent to."""
+    return sorted(reporting.takers(loaded, app.recipients(loaded))[kind])
+
+
 def send(loaded: Loaded, past: Past) -> None:
-    """Hand the report in: the agent sends it to the channels that take such reports. Raises StoreError."""
+    """Hand the report in: the agent sends it to its takers. Raises StoreError."""
     with Database.open(offline.database(loaded)) as database:
         database.write(lambda conn: events.append(conn, [past.event]))
 

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Mapping
 
-from agent import app
+from agent import app, lifeline
 from agent.config.load import Loaded
 from agent.core.clock import Clock
 from agent.core.redact import Redactor
-from agent.parts import NOTIFIER, Parts
+from agent.parts import HEARTBEAT, NOTIFIER, Parts
 from agent.runtime.board import Board
 from agent.runtime.log import event
 
@@ -25,11 +25,13 @@ class Roster:
         self._channels: dict[str, object] = {}
         self._sources: dict[str, object] = {}
         self._renewed: set[str] = set()
+        self._heartbeat: object = None
 
     def adopt(self, loaded: Loaded) -> None:
         """Make what runs agree with the configuration."""
         self._adopt_channels(loaded)
         self._adopt_sources(loaded)
+        self._adopt_heartbeat(loaded)
 
     def follow_mounts(self, loaded: Loaded) -> None:
         """Look after logs on mounts that may hang: jobs come and go, and so do mounts."""
@@ -60,6 +62,16 @@ class Roster:
         redactor = Redactor(loaded.secrets)
         outlet = app.outlet(name, loaded, app.tools(loaded, redactor, self._clock))
         self._parts.add_notifier(outlet, app.composer(name, loaded, redactor, self._environ))
+
+    def _adopt_heartbeat(self, loaded: Loaded) -> None:
+        settings = (loaded.settings.heartbeat, loaded.settings.http)
+        if settings == self._heartbeat:
+            return
+        self._parts.supervisor.remove(HEARTBEAT)
+        self._heartbeat = settings
+        ping = lifeline.ping(loaded, self._clock)
+        if ping is not None:
+            self._parts.add_heartbeat(ping, loaded.settings.heartbeat.interval)
 
     def _adopt_sources(self, loaded: Loaded) -> None:
         wanted = {**app.source_settings(loaded), **app.remote_log_settings(loaded, self._board)}

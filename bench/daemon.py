@@ -3,6 +3,7 @@
 It runs as an installed package does: with its byte code at hand, and nothing of the caller's Python settings.
 """
 
+import itertools
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ LISTENED = 0.2
 """Seconds after which to see whether a daemon that says nothing has ended."""
 KIB = 1024
 TICKS = os.sysconf("SC_CLK_TCK")
+_SOCKETS = itertools.count()
+"""Numbers the sockets: several daemons may run at once."""
 
 
 class Failed(Exception):  # noqa: N818 - a state of the world, not a fault
@@ -118,7 +121,7 @@ def _environment(byte_code: Path) -> dict[str, str]:
 @contextmanager
 def _notifications() -> Iterator[tuple[socket.socket, str]]:
     """The socket on which systemd would listen, and its name: an abstract one, as the folder's path may be too long."""
-    name = f"gpuwarden-bench-{os.getpid()}"
+    name = f"gpuwarden-bench-{os.getpid()}-{next(_SOCKETS)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(f"\0{name}")
         heard.settimeout(LISTENED)

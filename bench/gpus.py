@@ -47,31 +47,36 @@ def measure(setting: Setting) -> list[Row]:
     site = setting.site("gpus-site")
     site.environ |= driver.environ
     site.configure(f'[sources.gpu]\ninterval = "{INTERVAL}s"\n[sources.kernel]\nenabled = false\n')
-    rows = _beside_peer(site, driver, setting)
+    none = setting.site("gpus-none")
+    none.configure("[sources.gpu]\nenabled = false\n[sources.kernel]\nenabled = false\n")
+    rows = _beside_peer(site, none, driver, setting)
     for devices in DEVICES:
         setting.say(f"looking at {devices} GPUs")
         rows += _looks(_busy(setting.site(f"gpus-{devices}").folder, library, devices), devices, setting)
     return rows
 
 
-def _beside_peer(site: Site, driver: FakeDriver, setting: Setting) -> list[Row]:
+def _beside_peer(site: Site, none: Site, driver: FakeDriver, setting: Setting) -> list[Row]:
+    """`none`: an agent that watches no GPUs, at the same time, so that what they cost shows."""
     windows = setting.runs(3, 1)
     with site.running() as daemon:
         _child(daemon.pid)  # compiles what the child runs, as an installer does
         time.sleep(SETTLED)
-    with site.running() as daemon, _peer(driver) as peer:
+    with site.running() as daemon, none.running() as plain, _peer(driver) as peer:
         child = _child(daemon.pid)
-        shares = shares_of([daemon.pid, child, *peer], windows)
+        shares = shares_of([daemon.pid, child, plain.pid, *peer], windows)
         told = f"{GPUS} GPUs, every {INTERVAL} s"
         rows = [
             Row("GPUs, agent", shares[0], "% of a core", remark=told),
             Row("GPUs, child", shares[1], "% of a core", remark=told),
             Row("GPUs, agent and child", [sum(pair) for pair in zip(*shares[:2], strict=True)], "% of a core", "0.5 %"),
+            Row("GPUs, an agent without", shares[2], "% of a core", remark="at the same time"),
             Row("GPUs, memory of the agent", [daemon.resident()], "MiB", "64 MiB"),
+            Row("GPUs, memory of an agent without", [plain.resident()], "MiB"),
             Row("GPUs, memory of the child", [_resident(child)], "MiB", "20 MiB"),
             Row("GPUs, a scrape of the whole page", _scrapes(_address(daemon)), "ms", "12 ms"),
         ]
-        for pid, share in zip(peer, shares[2:], strict=True):
+        for pid, share in zip(peer, shares[3:], strict=True):
             rows.append(Row("nvitop-exporter", share, "% of a core", remark="the same driver at the same time"))
             rows.append(Row("nvitop-exporter, memory", [_resident(pid)], "MiB"))
     return rows

@@ -61,7 +61,7 @@ class Channel(Posting[Config]):
 
     def request(self, message: Message) -> Request:
         """Build the request, with its signature in the query of the bare URL."""
-        told = replace(message, footer=f"{message.footer} · {KEYWORD}")
+        told = replace(message, footer=f"{KEYWORD} · {message.footer}")  # in front, where no cut can take it
         content = fitted(told, BODY_LIMIT, lambda shorter: encoded(_body(shorter)))
         return Request("POST", self._signed(self._config.address), JSON_HEADERS, content)
 

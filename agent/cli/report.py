@@ -10,6 +10,7 @@ from agent import past
 from agent.cli import show
 from agent.cli.common import common_options, load_or_exit
 from agent.cli.reach import stored
+from agent.config.load import Loaded
 from agent.core.model import AlertType
 
 KINDS = {"daily": AlertType.DAILY_SUMMARY, "weekly": AlertType.WEEKLY_DIGEST}
@@ -35,8 +36,9 @@ def report(ctx: click.Context, *, kind: str, day: str | None, send: bool, page: 
         except past.NotOver as error:
             raise show.Failed(str(error)) from None
         if send:
+            takers = _takers(loaded, KINDS[kind])
             past.send(loaded, made)
-            click.echo(f"{made.report['period']}: handed to the agent, which sends it while it runs")
+            click.echo(f"{made.report['period']}: handed to the agent, which sends it to {takers} while it runs")
     if page is not None:
         _write(page, made.html)
     if as_json:
@@ -50,6 +52,13 @@ def _date(text: str | None) -> date | None:
         return None if text is None else datetime.fromisoformat(text).date()
     except ValueError:
         raise click.BadParameter(f"found {text!r}, expected a date such as 2026-03-28", param_hint="--date") from None
+
+
+def _takers(loaded: Loaded, kind: AlertType) -> str:
+    found = past.takers(loaded, kind)
+    if not found:
+        raise show.Failed(f"no channel takes it: list {kind} in the `alerts` of one, or set `channels` of the report")
+    return ", ".join(found)
 
 
 def _write(page: Path, html: str) -> None:

@@ -35,10 +35,13 @@ def what(root: LogFinding) -> str:
     return (words(root.facts) if words else None) or PLAIN.get(root.kind, "failed")
 
 
-def explained(root: LogFinding, findings: tuple[LogFinding, ...] = ()) -> str:
-    """What else there is to say, as sentences: who said it, who lags behind, and what a suspicion rests on."""
+def explained(root: LogFinding, findings: tuple[LogFinding, ...] = (), *, memory_seen: bool = False) -> str:
+    """What else there is to say, as sentences: who said it, who lags behind, and what a suspicion rests on.
+
+    `memory_seen`: the memory of the GPU was looked at, so that its numbers speak for themselves.
+    """
     killed = host_memory.sentences(root.facts) if root.kind is FindingKind.HOST_OOM else ""
-    return " ".join(filter(None, (_who(root), _behind(findings), killed, _doubt(root))))
+    return " ".join(filter(None, (_who(root), _behind(findings), killed, "" if memory_seen else _doubt(root))))
 
 
 def _who(root: LogFinding) -> str:

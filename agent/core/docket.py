@@ -17,11 +17,12 @@ class Docket:
         """`recent`: the one-shot alerts of the last day, so that none is told twice."""
         self.live: dict[str, Alert] = {alert.id: alert for alert in live}
         self._seen: dict[str, int] = {alert.fingerprint: alert.starts_at for alert in recent}
+        self._open = {alert.fingerprint: alert.id for alert in self.live.values() if alert.status is Status.FIRING}
         self._forgot_at = 0
 
     def firing(self, fingerprint: str) -> Alert | None:
         """The open episode of a fingerprint."""
-        return next((alert for alert in self.live.values() if _fires(alert, fingerprint)), None)
+        return self.live.get(self._open.get(fingerprint, ""))
 
     def take(self, alert: Alert, now: int) -> bool:
         """Add an alert or its new state; False if it is a one-shot event that was seen within the last day."""
@@ -31,6 +32,10 @@ class Docket:
             self._forget(now)
             self._seen[alert.fingerprint] = now
         self.live[alert.id] = alert
+        if alert.status is Status.FIRING:
+            self._open[alert.fingerprint] = alert.id
+        elif self._open.get(alert.fingerprint) == alert.id:
+            del self._open[alert.fingerprint]
         return True
 
     def held(self, job_id: str, types: Container[AlertType], stored: Iterable[Alert]) -> list[Alert]:
@@ -70,7 +75,3 @@ class Docket:
 
 def _open(alert: Alert) -> bool:
     return alert.status is Status.EVENT and alert.ends_at is None
-
-
-def _fires(alert: Alert, fingerprint: str) -> bool:
-    return alert.fingerprint == fingerprint and alert.status is Status.FIRING

@@ -92,16 +92,17 @@ _OF_SILENCE = frozenset({"gpu_lost", "gpu_reset_required", "gpu_trouble", "gpu_s
 
 def look(
     reading: GpuReading, history: GpuHistory, now: int, node: str, *, rules: Mapping[str, GpuRule] = RULES,
-    firing: Callable[[str], Severity | None] = lambda _: None, in_job: bool = False, peers: float | None = None,
+    firing: Callable[[str], Severity | None] | None = None, in_job: bool = False, peers: float | None = None,
 ) -> Iterator[Seen]:
-    """Judge one GPU by every rule. `firing`: at which severity the condition of a fingerprint fires now.
+    """Judge one GPU by every rule. `firing`: at which severity the condition of a fingerprint fires, if any does.
 
     `in_job`, `peers`: as in `View`.
     """
     for name, rule in rules.items():
         if reading.trouble is None or name in _OF_SILENCE:
             blank = condition(name, rule, reading, "", node)
-            yield _seen(name, rule, blank, View(reading, history, now, firing(blank.fingerprint), in_job, peers))
+            fires = None if firing is None else firing(blank.fingerprint)
+            yield _seen(name, rule, blank, View(reading, history, now, fires, in_job, peers))
 
 
 def _seen(name: str, rule: GpuRule, blank: Condition, view: View) -> Seen:

@@ -142,7 +142,8 @@ def _explained(job: Job, root: LogFinding) -> str:
     autopsy = _autopsy(job, root)
     seen = autopsy.sentences if autopsy is not None else ()
     findings = job.incident.findings if job.incident is not None else ()
-    return " ".join(filter(None, (causes.explained(root, findings), *seen)))
+    told = causes.explained(root, findings, memory_seen=autopsy is not None and bool(autopsy.chart))
+    return " ".join(filter(None, (told, *seen)))
 
 
 def _autopsy(job: Job, root: LogFinding | None) -> Autopsy | None:

@@ -16,6 +16,7 @@ PLAIN: Mapping[str, str] = {
     "outage": "the channel could not be reached, so what waited is told together",
     "clock_set": "the clock was set, so that much fell due at once",
     "settling": "what explained it is over, and it may be over in a moment too",
+    "history_only": "it is so small a matter that it is recorded only",
     "nothing_left": "all that it was to tell has been told otherwise",
     "coalesced": "the channel was told of the same thing seconds ago, and takes the latest state after a moment",
     "resolved_before_told": "it was over before the channel was told that it had begun",

@@ -32,8 +32,11 @@ OOM_EVIDENCE = (
     '  File "train.py", line 214, in <module>',
     "    loss = model(**batch).loss",
     OOM,
+    "GPU memory over 10m 00s, of 79.1 GiB:",
+    "pid 4242 python3 (this job) ▁▁▁▂▂▃▃▃▄▄▄▅▅▅▆▆▆▆▆▆▆▆▆▆ 65.8 GiB",
+    "pid 4711 jupyter            ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁ 12.0 GiB",
 )
-OOM_ADVICE = "Lower the batch size or sequence length, or use gradient checkpointing or accumulation."
+OOM_ADVICE = "Another program holds memory on this GPU: end it, or give the job a GPU of its own."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from agent.core.gpu_usage import Usage, UsageKey
 from agent.core.job import Job
 from agent.core.model import Alert, Decision, Delivery, Json
 from agent.core.policy.bucket import Bucket
+from agent.core.policy.decided import Change
 from agent.core.policy.model import Group
-from agent.core.policy.plan import Change
 from agent.core.xid_rules import XidRecord
 from agent.store import alerts, decisions, events, gpu_hours, jobs, limits, meta, outbox
 

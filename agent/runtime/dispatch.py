@@ -2,22 +2,27 @@
 
 import logging
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from agent.core.clock import DAY, Instant
 from agent.core.docket import Docket
-from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity
+from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity, Status
+from agent.core.policy.cooldown import RECURRENCE_WINDOW
+from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
-from agent.core.policy.plan import Plan, plan
+from agent.core.policy.plan import plan
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.store import backlog, deliveries, digests, ledger, limits, silences
+from agent.store import alerts, backlog, deliveries, digests, ledger, limits, silences
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
+AFFECTED = "Also affected"
+"""The field of an alert that names what it explains."""
 UNSAVED_LIMIT = 1_000
 """Deliveries in memory beyond which no more events are taken while the store refuses; they wait at their source."""
 
@@ -72,6 +77,7 @@ class Dispatch:
         changes.decisions += result.decisions
         changes.buckets |= result.buckets
         changes.groups |= result.groups
+        _name_affected(docket, changes, result)
         self._due_at = result.wake_at if result.wake_at is not None else now + DAY
         self._metrics.planned(result)
 
@@ -94,10 +100,10 @@ class Dispatch:
         live = list(docket.live.values())
         if not live:
             return Plan()
-        ids, marks = [alert.id for alert in live], {alert.fingerprint for alert in live}
+        marks = {alert.fingerprint for alert in live}
         rows, ledgers, context = self._db.read(
             lambda conn: (
-                deliveries.of_alerts(conn, ids), ledger.load(conn, marks), self._context(conn, docket, rules)
+                deliveries.of_live(conn, docket.live), ledger.load(conn, marks), self._context(conn, docket, rules, now)
             )
         )
         rows += self._unsaved.inserts
@@ -109,15 +115,22 @@ class Dispatch:
         docket.settle((*rows, *result.inserts))
         return result
 
-    def _context(self, conn: sqlite3.Connection, docket: Docket, rules: Rules) -> Context:
+    def _context(self, conn: sqlite3.Connection, docket: Docket, rules: Rules, now: int) -> Context:
         """What the stages may look at besides the alert itself, with what could not be stored yet."""
         return Context(
             rules, silences.load(conn), docket.live,
             buckets=limits.buckets(conn) | self._unsaved.buckets,
             groups=limits.groups(conn) | self._unsaved.groups,
+            episodes=alerts.episodes_since(conn, _firing(docket), now - RECURRENCE_WINDOW),
+            counts=self._counts(conn, docket),
             open_rows=sum(count for _, _, count in backlog.lengths(conn)),
             digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
         )  # fmt: skip
+
+    def _counts(self, conn: sqlite3.Connection, docket: Docket) -> Counter[tuple[str, str, str]]:
+        counts = Counter(deliveries.counts(conn, docket.live))
+        counts.update((row.alert_id, row.channel, str(row.kind)) for row in self._unsaved.inserts)
+        return counts
 
     def _go_direct(self, changes: Changes, error: StoreError, now: Instant) -> None:
         """Without a store, send what is critical at once; the rest waits in memory, within a bound."""
@@ -128,6 +141,22 @@ class Dispatch:
             digest = row.kind is NotificationKind.DIGEST
             if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED and not digest:
                 self._send_directly(row)
+
+
+def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
+    """Let an alert name what it explains, so that its message does."""
+    for alert_id, titles in result.affected.items():
+        source = docket.live.get(alert_id)
+        if source is not None:
+            known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
+            named = "; ".join(dict.fromkeys([*known, *titles]))
+            docket.live[alert_id] = changes.alerts[alert_id] = replace(
+                source, fields={**source.fields, AFFECTED: named}
+            )
+
+
+def _firing(docket: Docket) -> list[str]:
+    return [alert.fingerprint for alert in docket.live.values() if alert.status is Status.FIRING]
 
 
 def _digests(rows: Iterable[Delivery]) -> dict[str, Delivery]:

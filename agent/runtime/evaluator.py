@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent.core import episodes, handed_in, job_alerts, report_alert
+from agent.core import clock_steps, episodes, handed_in, job_alerts, report_alert
 from agent.core.clock import SECOND, Instant
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
@@ -23,6 +23,7 @@ from agent.core.stall import StallLimits
 from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
+from agent.runtime.clock_watch import ClockWatch
 from agent.runtime.conditions import Conditions
 from agent.runtime.curves import Curves
 from agent.runtime.dispatch import Dispatch
@@ -107,12 +108,16 @@ class Evaluator:
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
         self._progress_saved_at = now.wall
+        self._clock = ClockWatch(database, metrics, now)
         self._load(now)
 
     def step(self, now: Instant) -> Next:
         """Do one round; the next follows at once if more events wait."""
         self._adopt_settings()
         changes = self._changes
+        step = self._clock.step(now)
+        if step:
+            self._raise(clock_steps.alert_of(step, now.wall, self._settings.node), changes, now.wall)
         self._look_at_gpus(changes, now)
         # Taken before the events: what a log said up to a reading is then among them, or still to come.
         logs = self._board.logs()

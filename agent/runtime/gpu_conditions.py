@@ -60,6 +60,7 @@ class GpuConditions:
         gpu = self._at(fact.pci)
         if gpu is not None and fact.xid == xids.OFF_THE_BUS:
             self._histories[gpu.uuid] = replace(self._histories.get(gpu.uuid, GpuHistory()), lost_at=at)
+            self._version = -1  # so that it is judged at once, and not at the next look
         self._judged_at = 0
         self._show_xids()
         return gpu
@@ -91,12 +92,13 @@ class GpuConditions:
         if fresh and answers(gpus):
             found += self._devices(gpus, policy, node, now, _severity_of(states), holders)
         if fresh and (answers(gpus) or not policy.watched):
-            known = {item.condition.fingerprint for item in found}
-            found += [Seen(over, None) for over in _over(firing, node) if over.fingerprint not in known]
+            out = list(_over(firing, node))
+            known = {item.condition.fingerprint for item in found} if out else set()
+            found += [Seen(over, None) for over in out if over.fingerprint not in known]
         return found
 
     def _devices(
-        self, gpus: GpusSeen, policy: GpuPolicy, node: str, now: int, firing: Callable[[str], Severity | None],
+        self, gpus: GpusSeen, policy: GpuPolicy, node: str, now: int, firing: Callable[[str], Severity | None] | None,
         holders: Mapping[str, Collection[str]],
     ) -> Iterator[Seen]:  # fmt: skip
         for reading in gpus.readings:
@@ -160,7 +162,11 @@ def _of_peers(uuid: str, readings: Iterable[GpuReading], holders: Mapping[str, C
     return median(known) if len(peers) > 1 and known else None
 
 
-def _severity_of(states: Mapping[str, ConditionState]) -> Callable[[str], Severity | None]:
+def _severity_of(states: Mapping[str, ConditionState]) -> Callable[[str], Severity | None] | None:
+    """At which severity the condition of a fingerprint fires; None if none does, which spares making fingerprints."""
+    if not any(state.firing for state in states.values()):
+        return None
+
     def firing(fingerprint: str) -> Severity | None:
         state = states.get(fingerprint)
         return state.severity if state is not None and state.firing else None

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_format
 
 from agent.core.clock import SECOND, Instant
 from agent.core.model import TYPES, Alert, DeliveryState, Hold, Severity, Status
-from agent.core.policy.plan import Plan
+from agent.core.policy.decided import Plan
 from agent.runtime import metrics_samples
 from agent.runtime.board import Board
 from agent.runtime.metrics_samples import PREFIX
@@ -27,9 +27,9 @@ FAILURE_REASONS = (
 
 SUPPRESSION_REASONS = (
     "silenced_by", "inhibited_by", "quiet_hours", "below_min_severity", "not_taken", "not_matched", "own_trouble",
-    "resolved_before_told", "only_ends_alerts",
+    "resolved_before_told", "only_ends_alerts", "history_only",
 )  # fmt: skip
-DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced")
+DEFERRAL_REASONS = (*(str(hold) for hold in Hold), "coalesced", "settling")
 DROP_REASONS = ("store_refuses",)
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -121,6 +121,10 @@ class Metrics:
         """A source looked at the outside."""
         self._looks.labels(collector).observe(seconds)
 
+    def heartbeat(self, now: Instant) -> None:
+        """The heartbeat's URL heard that all is well."""
+        self._heartbeat_at.set(now.wall / SECOND)
+
     def clock_jumped(self) -> None:
         """The wall clock was set."""
         self._clock_jumps.inc()
@@ -181,6 +185,9 @@ class Metrics:
         self._clock_jumps = self._counter("clock_jumps", "How often the wall clock was set.")
         self._reload_ok = self._gauge(
             "config_last_reload_successful", "Whether the configuration was last loaded without error."
+        )
+        self._heartbeat_at = self._gauge(
+            "heartbeat_last_success_timestamp_seconds", "When the heartbeat's URL last heard that all is well."
         )
         self._reload_at = self._gauge(
             "config_last_reload_success_timestamp_seconds", "When the configuration was last loaded without error."

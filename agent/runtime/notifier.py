@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
+from agent.core.clock_steps import GRACE
 from agent.core.message import Message, fallback
 from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.record import WHY
 from agent.core.retry import Settled
-from agent.runtime import news
+from agent.runtime import news, recovery
 from agent.runtime.direct import DirectQueue
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
@@ -24,7 +25,7 @@ from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.upkeep import Upkeep
 from agent.runtime.worker import Next, attempt
-from agent.store import digests, ledger, outbox
+from agent.store import clock, digests, ledger, outbox
 from agent.store.database import Database
 from agent.store.errors import StoreError
 from agent.store.outbox import Settlement
@@ -104,11 +105,11 @@ class Notifier:
 
     def _deliver(self, row: Delivery, now: int) -> None:
         receipt = self._direct.receipt(row.id)
-        if receipt is None and retry.too_old(row, now):
+        if receipt is None and retry.too_old(row, now) and not self._just_set(now):
             self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
             self._settle_failure(row, retry.given_up(row, now), None, None)
             return
-        found = self._db.read(lambda conn: news.look(conn, row))
+        found = self._db.read(lambda conn: news.look(conn, row, pictures=self._outlet.pictures))
         if found.nothing:
             self._settle_failure(row, retry.superfluous(row, now), None, None)
             return
@@ -118,6 +119,10 @@ class Notifier:
             self._fail(row, error)
         else:
             self._succeed(found, receipt)
+
+    def _just_set(self, now: int) -> bool:
+        """Whether the clock was set a moment ago, so that no age means much."""
+        return self._db.read(lambda conn: clock.set_lately(conn, now, GRACE))
 
     def _send(self, found: News, mark: str | None = None) -> Receipt:
         """Render and send. A fault in rendering degrades to the built-in text. Raises SendError."""
@@ -155,7 +160,10 @@ class Notifier:
             if not outbox.settle(conn, row, self._owner, done):
                 return False
             news.told(conn, found, receipt, now)
-            ledger.save_channel_state(conn, retry.after_success(self._state(conn), now))
+            state = self._state(conn)
+            if self._outlet.digests:
+                recovery.tell_together(conn, state, now)
+            ledger.save_channel_state(conn, retry.after_success(state, now))
             return True
 
         if self._db.write(body):

@@ -20,3 +20,7 @@ class Outlet:
     channel: Channel
     timeout: float
     """Seconds that one send may take."""
+    digests: bool = True
+    """Whether many alerts may come as one message."""
+    pictures: bool = False
+    """Whether it shows pictures, and they can be drawn here."""

@@ -4,8 +4,10 @@ A report is an event like any other: it is stored together with the note that it
 reported exactly once, whatever dies when.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
@@ -17,13 +19,19 @@ from agent.core.lives import SIGN_EVERY
 from agent.core.model import Json
 from agent.core.periods import NAMES, Period, Schedule, due, next_due
 from agent.runtime.board import Board
+from agent.runtime.log import event
 from agent.runtime.timer import Timer
 from agent.runtime.worker import Next
 from agent.store import disk_hours, events, lives, reports
 from agent.store.database import Database
+from agent.store.errors import StoreError
 
+STORE_RETRY = 10.0
+"""Seconds until a store that refuses is asked again."""
 DISKS_EVERY = 600.0
 """Seconds between two notes of the room on disks."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,32 @@ class Reporter:
         self._disks_due = Timer(DISKS_EVERY)
 
     def step(self, now: Instant) -> Next:
-        """Keep the books, make what is due, and come again when the next report is."""
-        if self._sign_due(now.monotonic):
-            self._give_sign(now)
-        reporting, wall = self._reporting(), now.wall
+        """Keep the books, make what is due, and come again when the next report is.
+
+        A store that refuses is told of by the evaluator; what is due then is made once it takes something again.
+        """
+        try:
+            if self._sign_due(now.monotonic):
+                self._give_sign(now)
+            return self._make_what_is_due(now.wall)
+        except StoreError as error:
+            event(_log, logging.DEBUG, "the books cannot be kept", reason=str(error))
+            return Next(STORE_RETRY)
+
+    def close(self, now: Instant) -> None:
+        """Give the last sign and let go of the database."""
+        if self._database is not None:
+            with suppress(StoreError):
+                self._give_sign(now)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of the database, without the last sign."""
+        if self._database is not None:
+            self._database.close()
+
+    def _make_what_is_due(self, wall: int) -> Next:
+        reporting = self._reporting()
         if reporting is not self._seen or not self._looked_at <= wall < self._due_at:
             for schedule in reporting.schedules:
                 self._make_due(schedule, reporting, wall)
@@ -75,17 +105,6 @@ class Reporter:
             self._seen = reporting
         self._looked_at = wall  # a clock that is set back makes it look again
         return Next(min(SIGN_EVERY, self._due_at - wall) / SECOND)
-
-    def close(self, now: Instant) -> None:
-        """Give the last sign and let go of the database."""
-        if self._database is not None:
-            self._give_sign(now)
-        self.let_go()
-
-    def let_go(self) -> None:
-        """Let go of the database, without the last sign."""
-        if self._database is not None:
-            self._database.close()
 
     def _give_sign(self, now: Instant) -> None:
         disks = readings(self._board.samples())

@@ -52,5 +52,7 @@ class Standstills:
 
 
 def _is_doubtful(job: Job, now: int) -> bool:
+    if job.log is None or job.exit is not None:
+        return False  # it is never judged
     silent = now - (job.pace.moved_at or job.started_at)
     return silent >= DOUBTFUL and silent >= usual(job.pace.gaps)

@@ -19,12 +19,14 @@ from agent.sources import mounts, proc
 from agent.sources.mounts import Mount
 from agent.sources.processes import open_files
 
-INTERVAL = 10.0
+INTERVAL = 20.0
+"""Seconds: a thread must be stuck for two minutes to count, and jobs have many threads."""
 WORKS = 0.2
 """Share of one processor from which a process does something: who waits with time-outs uses less."""
 THREADS_AT_MOST = 1_024
 """Threads of one process that are looked at."""
 
+_READ_AT_MOST = 4_096
 _TICKS = os.sysconf("SC_CLK_TCK")
 _WAITS: Mapping[str, tuple[str, ...]] = {
     "request_wait_answer": ("fuse", "fuseblk"),
@@ -111,17 +113,14 @@ def _waiting(pid: int) -> Iterator[tuple[_Thread, ProcStat, str | None]]:
     except OSError:
         return
     for number in numbers:
-        stat = _stat(pid, number)
-        if stat is None or stat.state not in "DS":
+        line = _text(f"/proc/{pid}/task/{number}/stat") or ""
+        state = line[line.rfind(")") + 2 :][:1]
+        if state not in ("D", "S"):
             continue
         waits_in = _text(f"/proc/{pid}/task/{number}/wchan")
-        if stat.blocked or _types(waits_in):
+        if state == "D" or _types(waits_in):
+            stat = parse(line)
             yield _Thread(pid, number, stat.start_ticks), stat, waits_in
-
-
-def _stat(pid: int, number: int) -> ProcStat | None:
-    text = _text(f"/proc/{pid}/task/{number}/stat")
-    return parse(text) if text else None
 
 
 def _switches(thread: _Thread) -> int | None:
@@ -171,7 +170,8 @@ def _link(path: str) -> str | None:
 def _text(path: str) -> str | None:
     """A small file of `/proc`; None if its process is gone, or may not be seen."""
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except (OSError, ValueError):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path costs more than the read, for every thread
+            text = file.read(_READ_AT_MOST).decode("utf-8", "replace").strip()
+    except OSError:
         return None
     return None if text in ("", "0") else text

@@ -58,6 +58,19 @@ def recent(conn: sqlite3.Connection, fingerprint: str, since: int) -> list[Alert
     return _select(conn, "WHERE fingerprint = ? AND starts_at >= ? ORDER BY starts_at, rowid", fingerprint, since)
 
 
+def episodes_since(conn: sqlite3.Connection, fingerprints: Iterable[str], since: int) -> dict[str, list[int]]:
+    """When the alerts of these fingerprints began, at or after `since` (UTC milliseconds), the oldest first."""
+    began: dict[str, list[int]] = {}
+    found = conn.execute(
+        "SELECT fingerprint, starts_at FROM alert WHERE fingerprint IN (SELECT value FROM json_each(?)) "
+        "AND starts_at >= ? ORDER BY starts_at",
+        (dump(list(fingerprints)), since),
+    )
+    for fingerprint, starts_at in found:
+        began.setdefault(fingerprint, []).append(starts_at)
+    return began
+
+
 def one_shots(conn: sqlite3.Connection, since: int) -> list[Alert]:
     """The one-shot events of any fingerprint at or after `since` (UTC milliseconds), the oldest first."""
     return _select(conn, "WHERE status = 'event' AND starts_at >= ? ORDER BY starts_at, rowid", since)

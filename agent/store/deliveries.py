@@ -1,15 +1,17 @@
 """Rows of the outbox as values, and the questions that evaluator, `explain` and `history` ask about them."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from typing import Any
 
-from agent.core.model import Attempt, Delivery
+from agent.core.model import Alert, Attempt, Delivery, DeliveryState, NotificationKind, Severity
 from agent.store.errors import Undecodable
 from agent.store.rows import build, dump, parse
 
 _NAMES = tuple(field.name for field in fields(Delivery))
 _COLUMNS = ", ".join(_NAMES)
+_OTHERS = tuple(name for name in _NAMES if name != "snapshot")
 
 
 def get(conn: sqlite3.Connection, delivery_id: str) -> Delivery | None:
@@ -23,6 +25,38 @@ def of_alerts(conn: sqlite3.Connection, alert_ids: Iterable[str]) -> list[Delive
     return select(conn, "WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY seq", dump(list(alert_ids)))
 
 
+def of_live(conn: sqlite3.Connection, live: Mapping[str, Alert]) -> list[Delivery]:
+    """The latest delivery of each of these alerts on each channel, but for digests, in the order of insertion.
+
+    The alerts, by id, stand in for the stored snapshots. Every round of policy asks this, and an alert that lasts has
+    many reminders: to read them all would take longer than all the rest of it.
+    """
+    found = conn.execute(
+        f"SELECT {', '.join(_OTHERS)} FROM delivery WHERE seq IN "  # noqa: S608 - constants only
+        "(SELECT max(seq) FROM delivery WHERE alert_id IN (SELECT value FROM json_each(?)) AND kind <> 'digest' "
+        "GROUP BY alert_id, channel) ORDER BY seq",
+        (dump(list(live)),),
+    )
+    return [_of_live(dict(zip(_OTHERS, row, strict=True)), live) for row in found]
+
+
+def counts(conn: sqlite3.Connection, alert_ids: Iterable[str]) -> dict[tuple[str, str, str], int]:
+    """How many deliveries there have been, by alert, channel and kind."""
+    found = conn.execute(
+        "SELECT alert_id, channel, kind, count(*) FROM delivery "
+        "WHERE alert_id IN (SELECT value FROM json_each(?)) GROUP BY alert_id, channel, kind",
+        (dump(list(alert_ids)),),
+    )
+    return {(alert_id, channel, kind): count for alert_id, channel, kind, count in found}
+
+
+def _of_live(columns: dict[str, Any], live: Mapping[str, Alert]) -> Delivery:
+    columns["kind"], columns["state"] = NotificationKind(columns["kind"]), DeliveryState(columns["state"])
+    columns["severity"] = Severity(columns["severity"])
+    columns["uncertain"], columns["plain"] = bool(columns["uncertain"]), bool(columns["plain"])
+    return Delivery(**columns, snapshot=live[columns["alert_id"]])
+
+
 def open_for(conn: sqlite3.Connection, fingerprints: Iterable[str]) -> list[Delivery]:
     """The deliveries under these fingerprints that may still be sent, in the order of their insertion."""
     return select(
@@ -31,6 +65,11 @@ def open_for(conn: sqlite3.Connection, fingerprints: Iterable[str]) -> list[Deli
         "ORDER BY seq",
         dump(list(fingerprints)),
     )
+
+
+def queued(conn: sqlite3.Connection, channel: str) -> list[Delivery]:
+    """What waits for one channel's next turns, in the order of insertion."""
+    return select(conn, "WHERE channel = ? AND state = 'queued' ORDER BY seq", channel)
 
 
 def attempts(conn: sqlite3.Connection, delivery_id: str) -> list[Attempt]:

@@ -3,8 +3,10 @@
 import pytest
 
 from agent.core.model import AlertType, Severity, Status
+from agent.core.payload import rfc3339
 from agent.core.policy.model import Recipient
 from tests.channels.samples import channel
+from tests.support.alertmanager import AlertmanagerStandIn
 from tests.support.jira import JiraStandIn
 from tests.support.linear import LinearStandIn
 from tests.support.notion import NotionStandIn
@@ -136,3 +138,25 @@ def test_one_notion_page_over_lost_answers_and_kills(nodes, clock):
         node.run(60)
         (page,) = notion.pages.values()
         assert page["properties"]["Status"] == {"status": {"name": "Done"}}
+
+
+def test_e28_an_alertmanager_that_restarts_or_was_away_knows_all_within_a_minute(nodes, clock):
+    with AlertmanagerStandIn() as one, AlertmanagerStandIn(Answer(503)) as two:
+        made = channel({"type": "alertmanager", "urls": [one.url, two.url]}, clock=clock)
+        node = nodes(settings_of(made), channels={"ops": made})
+        node.emit(AlertType.DISK_WARNING, **DISK)
+        node.emit(AlertType.JOB_FAILED, job=JOB)
+        node.emit(AlertType.GPU_ERROR, labels={"gpu": "3"})
+        node.run(30)
+        node.emit(AlertType.GPU_ERROR, Status.RESOLVED, labels={"gpu": "3"})
+        node.run(30)
+        one.restart()
+        two.answer_with(AlertmanagerStandIn.ACCEPT)
+        node.run(60)
+        for instance in (one, two):
+            assert instance.firing(rfc3339(clock.now().wall)) == ["disk_warning", "job_failed"]
+            assert len(instance.alerts) == 3  # what was resolved lately is told again too
+        node.run(10 * 60, step=10)
+        assert one.firing(rfc3339(clock.now().wall)) == ["disk_warning", "job_failed"]
+        clock.advance(5 * 60)  # the agent is gone: its alerts lapse
+        assert one.firing(rfc3339(clock.now().wall)) == []

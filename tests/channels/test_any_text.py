@@ -20,7 +20,7 @@ texts = st.lists(st.sampled_from(TOKENS), max_size=400).map("".join)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(title=texts, said=texts, lines=st.lists(texts, max_size=5), fact=texts, plain=st.booleans())
 def test_it_is_taken(name, title, said, lines, fact, plain):
     alert = replace(

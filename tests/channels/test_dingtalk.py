@@ -47,7 +47,7 @@ def test_the_exact_message():
             "> torch.OutOfMemoryError: CUDA out of memory. Got &lt;20 GiB&gt; &amp; lost\n  \n"
             "**Advice:** Lower the batch size.  \n"
             "[Run page](https://runs.example/1?a=1&b=2)  \n"
-            "job\\-0123456789ab · node\\-1 · gpuwarden",
+            "gpuwarden · job\\-0123456789ab · node\\-1",
         },
         "at": {"atMobiles": [], "isAtAll": False},
     }
@@ -86,10 +86,11 @@ def test_each_attempt_is_signed_anew_from_the_bare_url():
     assert [dict(query)["timestamp"] for query in queries] == [str(START), str(START + 1_500), str(START + 3_000)]
 
 
-@pytest.mark.parametrize("what", [message(), message(plain=True), message(HOSTILE), message(HOSTILE, plain=True)])
-def test_every_text_holds_the_keyword(what):
-    shown = body(what)
-    assert (shown.get("markdown") or {"text": shown.get("text", {}).get("content")})["text"].endswith("gpuwarden")
+@pytest.mark.parametrize("alert", [FAILED, HOSTILE])
+@pytest.mark.parametrize("node", ["node-1", "node-" * 200])
+def test_every_text_holds_the_keyword(alert, node):
+    assert "gpuwarden" in body(message(alert, node=node))["markdown"]["text"]
+    assert "gpuwarden" in body(message(alert, node=node, plain=True))["text"]["content"]
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,16 @@ def test_the_silent_test_names_the_bot(slack):
 def test_one_way_into_slack_is_configured(table):
     with pytest.raises(ValueError, match="expected url, or token and channel"):
         channel({"type": "slack", **table})
+
+
+@pytest.mark.parametrize(
+    ("configured", "threaded"), [("C0123456789", True), ("#gpu-alerts", True), ("C9999999999", False)]
+)
+def test_a_thread_in_a_channel_configured_before_is_left(slack, configured, threaded):
+    (first,) = send(slack, message(STALLED))
+    shown = json.loads(
+        channel(slack.table(channel=configured))
+        .preview(message(references=known(first, alert=False)), "key")
+        .partition("\n\n")[2]
+    )
+    assert ("thread_ts" in shown) is threaded

@@ -62,10 +62,11 @@ def test_a_page_is_written(ask, saturday, here):
     assert html.startswith("<!doctype html>")
 
 
-def test_it_is_handed_in_to_be_sent_each_time_it_is_asked_for(ask, saturday):
+def test_it_is_handed_in_to_be_sent_each_time_it_is_asked_for(ask, saturday, monkeypatch):
+    monkeypatch.setenv("GPUWARDEN_REPORTS__DAILY__CHANNELS", '["console"]')
     for _ in range(2):
         result = ask("report", "daily", "--date", "2026-03-28", "--send")
-        assert result.stdout == "daily:2026-03-28: handed to the agent, which sends it while it runs\n"
+        assert result.stdout == "daily:2026-03-28: handed to the agent, which sends it to console while it runs\n"
     found = [event for _, event in saturday.read(lambda conn: events.after(conn, 0, 10))]
     assert [type(event.fact) for event in found] == [ReportMade, ReportMade]
     assert len({alert_of(event, event.fact, "n1").fingerprint for event in found}) == 2
@@ -76,6 +77,7 @@ def test_it_is_handed_in_to_be_sent_each_time_it_is_asked_for(ask, saturday):
     [
         (("daily", "--date", "soon"), 2, "found 'soon', expected a date such as 2026-03-28"),
         (("daily", "--date", "2999-01-01"), 1, "daily:2999-01-01 is not over yet"),
+        (("weekly", "--send"), 1, "no channel takes it: list weekly_digest in the `alerts` of one"),
         (("monthly",), 2, "'monthly' is not one of 'daily', 'weekly'"),
         (("daily", "--html", "/nowhere/page.html"), 1, "/nowhere/page.html cannot be written: No such file"),
     ],

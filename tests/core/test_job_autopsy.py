@@ -58,6 +58,13 @@ def test_it_reaches_the_alert_of_a_process_that_lives_on_which_names_the_error()
     assert alert.job["error"] == "CUDA out of memory."
 
 
+def test_what_was_seen_is_not_said_to_be_unseen():
+    suspected = finding(facts={"grade": "suspected"})
+
+    assert "was not seen" not in the_end(book(STARTED, suspected))[0].message
+    assert "was not seen" in the_end(book(STARTED, suspected, autopsy=None))[0].message
+
+
 def test_the_first_error_is_looked_at_and_no_other():
     made = book(STARTED, finding(), finding(offset=900, text="another"), finding(kind=FindingKind.CRASH, offset=950))
 

@@ -72,7 +72,7 @@ def test_who_was_told_firing_is_told_resolved():
 
 def test_who_was_not_told_is_not_told_resolved():
     over = alert(status=Status.RESOLVED, ends_at=NOW + MINUTE)
-    assert kind_owed(over) is None
+    assert owed(over, ledger(), (), RULES, NOW).why == "resolved before it was told"  # which is recorded, and not sent
     assert kind_owed(over, rows=[delivery(state=DeliveryState.SUPPRESSED, reason="not_taken")]) is None
 
 

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent.core.facts import Progress
 from agent.core.job import Job, JobState
 from agent.core.model import Alert, AlertType, DeliveryState, Sample, Severity, Status
-from agent.core.policy.plan import Change, Plan
+from agent.core.policy.decided import Change, Plan
 from agent.core.ports import Reading
 from agent.runtime.board import Board
 from agent.runtime.health import Health

@@ -127,7 +127,7 @@ def _untagged(text: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", text))
 
 
-READERS: Mapping[str, Callable[[dict], Card]] = {
+CHATS: Mapping[str, Callable[[dict], Card]] = {
     "slack": _slack,
     "discord": _discord,
     "teams": _teams,

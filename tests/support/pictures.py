@@ -14,13 +14,17 @@ from agent.core.model import AlertType, NotificationKind
 from agent.core.samples import full
 from tests.channels.adapters import ADAPTERS
 from tests.channels.samples import channel, message
+from tests.support import looks_of_trackers
 from tests.support.clock import START
-from tests.support.looks import READERS, Card
+from tests.support.looks import CHATS, Card
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 WIDTH, MARGIN, LINE = 640, 24, 20
 SANS, MONO = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif", "ui-monospace, Menlo, Consolas, monospace"
 INK, GREY, PALE, BLUE = "#1d1c1d", "#616061", "#f4f4f5", "#1264a3"
+READERS = CHATS | {
+    name: getattr(looks_of_trackers, name) for name in ("pagerduty", "jira", "linear", "notion", "alertmanager")
+}
 LOOKS = {"text": "", "small": f'font-size="12" fill="{GREY}"', "link": f'fill="{BLUE}"'}
 
 

@@ -72,4 +72,5 @@ def summary(message: Message) -> str:
     """The title with what it is about, in one line: a list of issues shows nothing else."""
     job = message.alert.job or {}
     about = job.get("name") or message.alert.labels.get("mountpoint") or message.alert.labels.get("node")
-    return " ".join((f"{message.title} ({about})" if about else message.title).split())
+    told_already = not about or about in message.title
+    return " ".join((message.title if told_already else f"{message.title} ({about})").split())

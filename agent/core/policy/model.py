@@ -18,7 +18,7 @@ from agent.core.model import (
     Silence,
 )
 from agent.core.policy.bucket import Bucket, RateLimit
-from agent.core.policy.windows import QuietHours, release
+from agent.core.policy.windows import QuietHours, release, upcoming
 
 DEFAULT_COOLDOWN = 15 * MINUTE
 """Least time between two `fired` messages of one fingerprint on one channel."""
@@ -157,6 +157,10 @@ class Context:
     """When each group was last told of, UTC milliseconds."""
     gathering: dict[Group, int] = field(default_factory=dict)
     """When a group whose first members wait will be told of."""
+    episodes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """When the episodes of the last hour began, by fingerprint."""
+    counts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """How many deliveries there have been, by alert, channel and kind, where not all of them are at hand."""
     open_rows: int = 0
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
@@ -170,6 +174,12 @@ class Context:
             until = release(self.rules.quiet_hours.of(channel, alert_type), now)
             known[channel, alert_type] = None if until == now else until
         return known[channel, alert_type]
+
+
+    def next_quiet(self, now: int) -> int | None:
+        """When quiet hours begin next; None if there are none."""
+        nights = [upcoming(window, now) for window in self.rules.quiet_hours.windows]
+        return min((night.start for night in nights if night is not None and night.start > now), default=None)
 
 
 class Action(StrEnum):

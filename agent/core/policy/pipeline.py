@@ -6,6 +6,7 @@ from agent.core.model import NotificationKind
 from agent.core.policy.coalesce import coalesce
 from agent.core.policy.cooldown import cooldown
 from agent.core.policy.grouping import grouping
+from agent.core.policy.inhibition import inhibition
 from agent.core.policy.model import PASS, Action, Context, Proposal, Stage, Verdict
 from agent.core.policy.one_failure import one_failure
 from agent.core.policy.quiet_hours import quiet_hours
@@ -14,15 +15,26 @@ from agent.core.policy.room import room
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
 
-STAGES: tuple[Stage, ...] = (silence, taken, one_failure, room, cooldown, quiet_hours, grouping, rate_limit, coalesce)
+STAGES: tuple[Stage, ...] = (
+    inhibition, silence, taken, one_failure, room, cooldown, quiet_hours, grouping, rate_limit, coalesce,
+)  # fmt: skip
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
+
+
+OF_A_WHOLE = frozenset({grouping, rate_limit, coalesce})
+"""Stages that judge a message: what is gathered for one is not held back again by itself."""
 
 
 def judge(proposal: Proposal, context: Context, now: int) -> Verdict:
     """Run the stages; the verdict carries the name of the stage that gave it. A report is never part of a digest."""
     alone = (Action.PASS, Action.GATHER) if proposal.kind is NotificationKind.REPORT else (Action.PASS,)
+    due = PASS
     for stage in STAGES:
+        if due is not PASS and stage in OF_A_WHOLE:
+            continue
         verdict = stage(proposal, context, now)
-        if verdict.action not in alone:
+        if verdict.action is Action.GATHER and verdict.action not in alone:
+            due = replace(verdict, stage=stage.__name__)
+        elif verdict.action not in alone:
             return replace(verdict, stage=stage.__name__)
-    return PASS
+    return due

@@ -1,7 +1,7 @@
 """One round of policy: from live alerts and what channels know, to rows of the outbox and the reasons for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from agent.core.model import (
     Alert,
@@ -14,53 +14,16 @@ from agent.core.model import (
     Status,
 )
 from agent.core.policy import rate_limit, traffic
-from agent.core.policy.bucket import Bucket
+from agent.core.policy.decided import STATE_AFTER, Change, Plan
 from agent.core.policy.delivery import address, address_digest
-from agent.core.policy.model import PASS, Action, Context, Group, Proposal, Recipient, Verdict
+from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Verdict
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
+from agent.core.policy.quiet_hours import quiet_hours
 from agent.core.policy.traffic import RowsByChannel
 
 LedgerByChannel = Mapping[tuple[str, str], Ledger]
 """Ledgers by (fingerprint, channel)."""
-
-STATE_AFTER: Mapping[Action, DeliveryState] = {
-    Action.PASS: DeliveryState.QUEUED,
-    Action.DEFER: DeliveryState.DEFERRED,
-    Action.MERGE: DeliveryState.DEFERRED,
-    Action.SUPPRESS: DeliveryState.SUPPRESSED,
-    Action.SUPERSEDE: DeliveryState.SUPERSEDED,
-    Action.GIVE_UP: DeliveryState.DEAD,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A new state for an existing delivery that is not being sent."""
-
-    delivery_id: str
-    channel: str
-    state: DeliveryState
-    reason: str | None
-    next_at: int
-    merged_into: str | None = None
-
-
-@dataclass(slots=True)
-class Plan:
-    """What one round decided; `wake_at` is when the next decision falls due by itself."""
-
-    inserts: list[Delivery] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
-    buckets: dict[str, Bucket] = field(default_factory=dict)
-    groups: dict[Group, int] = field(default_factory=dict)
-    wake_at: int | None = None
-
-    def wake(self, at: int | None) -> None:
-        """Ask for another round at `at`, unless one is asked for sooner."""
-        if at is not None and (self.wake_at is None or at < self.wake_at):
-            self.wake_at = at
 
 
 def plan(
@@ -75,6 +38,7 @@ def plan(
             ledger = ledgers.get((alert.fingerprint, recipient.name), Ledger(alert.fingerprint, recipient.name))
             round_.decide(alert, recipient, ledger, rows.get((alert.id, recipient.name), ()))
     round_.tell_together()
+    round_.recall_digests(recipients)
     for item in context.silences:
         round_.plan.wake(min((at for at in (item.starts_at, item.ends_at) if at > now), default=None))
     return round_.plan
@@ -104,8 +68,10 @@ class _Round:
         context, stateful = self._context, recipient.stateful
         due = owed(alert, ledger, rows, context.rules, self._now, stateful=stateful, digests=context.digests)
         if alert.status is Status.FIRING and not stateful:
-            self.plan.wake(repeat_at(alert, ledger, context.rules))
+            reminder = repeat_at(alert, ledger, context.rules)
+            self.plan.wake(reminder if reminder is not None and reminder > self._now else None)
         if due is None:
+            self._recall(alert, recipient, ledger, rows)
             return
         proposal = Proposal(alert, due.kind, recipient, ledger, due.why, rows[-1] if rows else None)
         news = _News(proposal, due, rows)
@@ -114,6 +80,31 @@ class _Round:
             self._gather(news, verdict)
         else:
             self._settle(news, verdict)
+
+    def _recall(self, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery]) -> None:
+        """Hold back what was to be sent before it became quiet, and could not be."""
+        row = rows[-1] if rows else None
+        if row is None or row.state is not DeliveryState.QUEUED:
+            return
+        self.plan.wake(self._context.next_quiet(self._now))
+        proposal = Proposal(alert, row.kind, recipient, ledger, "")
+        verdict = replace(quiet_hours(proposal, self._context, self._now), stage="quiet_hours")
+        if verdict.action is not Action.PASS:
+            self.plan.wake(verdict.until)
+            self._move(row, verdict)
+            self.plan.decisions.append(_decision(proposal, verdict, self._now))
+
+    def recall_digests(self, recipients: Sequence[Recipient]) -> None:
+        """The same for digests, which keep their members and only wait longer."""
+        keep = {item.name: item for item in recipients}
+        for row in self._context.digests.values():
+            if row.channel not in keep or row.state is not DeliveryState.QUEUED:
+                continue
+            self.plan.wake(self._context.next_quiet(self._now))
+            proposal = Proposal(row.snapshot, row.kind, keep[row.channel], Ledger(row.fingerprint, row.channel), "")
+            verdict = quiet_hours(proposal, self._context, self._now)
+            if verdict.until is not None and row.next_at < verdict.until:
+                self.plan.changes.append(Change(row.id, row.channel, row.state, Hold.QUIET_HOURS, verdict.until))
 
     def tell_together(self) -> None:
         """Send what was gathered; what finds no token then joins what waits for the overflow digest, the last to go."""
@@ -182,6 +173,9 @@ class _Round:
             traffic.wait(self._context, news.proposal, verdict, self._now)
         if not _is_news(verdict, news):
             return
+        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
+            source = verdict.reason.partition(":")[2]
+            self.plan.affected.setdefault(source, []).append(news.proposal.alert.title)
         if verdict.action is Action.PASS:
             self._count(news.proposal, traffic.group_of(self._context, news.proposal))
         if news.due.replaces is not None and news.due.replaces.kind is news.due.kind:
@@ -205,12 +199,18 @@ class _Round:
             Change(row.id, row.channel, state, reason, _next_at(verdict, self._now), verdict.merged_into)
         )
 
+    def _sequence(self, news: _News) -> int:
+        """How many of this kind there have been."""
+        proposal = news.proposal
+        known = self._context.counts.get((proposal.alert.id, proposal.recipient.name, str(proposal.kind)), 0)
+        return max(known, sum(1 for row in news.rows if row.kind is proposal.kind))
+
     def _insert(self, news: _News, verdict: Verdict) -> None:
         proposal, recipient = news.proposal, news.proposal.recipient
         row = address(
             proposal.alert,
             proposal.kind,
-            sum(1 for row in news.rows if row.kind is proposal.kind),
+            self._sequence(news),
             channel=recipient.name,
             channel_type=recipient.type,
             state=STATE_AFTER[verdict.action],

@@ -25,9 +25,9 @@ def rate_limit(proposal: Proposal, context: Context, now: int) -> Verdict:
     held = proposal.held_for(Hold.RATE_LIMIT)
     if not held and (critical or waiting is None) and tokens.tokens >= bucket.needed(limit, critical=critical):
         return PASS
-    overflow = waiting or Overflow(now)
-    if critical and not held:
-        overflow = Overflow(overflow.since, overflow.count, urgent=True)
+    overflow = waiting or Overflow(now, 0)
+    if not held:
+        overflow = Overflow(overflow.since, overflow.count + 1, overflow.urgent or critical)
     due = _digest_due(overflow, tokens, limit, now)
     if due <= now:
         return Verdict(Action.GATHER, Hold.RATE_LIMIT)
@@ -45,7 +45,7 @@ def filled(known: Bucket | None, limit: RateLimit, now: int) -> Bucket:
 
 
 def _digest_due(overflow: Overflow, tokens: Bucket, limit: RateLimit, now: int) -> int:
-    if overflow.urgent:
-        return bucket.ready_at(tokens, limit, 1.0 - DEBT)
+    if overflow.urgent:  # one alone waits for a token of its own
+        return bucket.ready_at(tokens, limit, 1.0 - DEBT if overflow.count > 1 else 1.0)
     patience = now if overflow.count >= DIGEST_AT else min(overflow.since, now) + DIGEST_AFTER
     return max(patience, bucket.ready_at(tokens, limit, bucket.needed(limit, critical=False)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from agent.core.model import Alert, AlertType, NotificationKind
+from agent.core.model import Alert, AlertType, NotificationKind, Severity
 from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Rules, Verdict
 from agent.core.policy.silence import matches
 
@@ -21,6 +21,8 @@ def refusal(recipient: Recipient, alert: Alert, rules: Rules) -> str | None:
         return "own_trouble"
     if alert.report is not None and alert.type in rules.reports:
         return None if recipient.name in rules.reports[alert.type] else "not_taken"
+    if alert.type is AlertType.AGENT_DEGRADED and alert.severity is Severity.INFO:
+        return "history_only"
     if recipient.stateful and alert.type is AlertType.JOB_COMPLETED:
         return "only_ends_alerts"
     if not takes_type(recipient, alert.type, rules):

@@ -1,0 +1,97 @@
+"""Stage: inhibition. What another alert explains is not told by itself, as long as that one fires.
+
+The table is the whole of it. A source must fire, an alert that is on both sides of a row explains nothing there, and
+of the labels that must be equal at least one must be there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agent.core.clock import MINUTE
+from agent.core.model import Alert, AlertType, DeliveryState, NotificationKind, Severity, Status
+from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
+
+SETTLES_IN = MINUTE
+"""How long what was explained must go on by itself before it is told: the usual `for` of a rule, once more."""
+SETTLING = "settling"
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Some alerts: of these types, with one of these values of the label `rule` or `component`, at these severities."""
+
+    types: frozenset[AlertType]
+    rules: frozenset[str] | None = None
+    severities: frozenset[Severity] = frozenset(Severity)
+
+    def fits(self, alert: Alert) -> bool:
+        """Whether an alert is one of them."""
+        if alert.type not in self.types or alert.severity not in self.severities:
+            return False
+        return self.rules is None or alert.labels.get("rule", alert.labels.get("component", "")) in self.rules
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: what explains what, where these labels are equal; none means anywhere on the node."""
+
+    source: Which
+    target: Which
+    equal: tuple[str, ...] = ()
+
+    def explains(self, source: Alert, target: Alert) -> bool:
+        """Whether the source explains the target."""
+        if not self.source.fits(source) or not self.target.fits(target) or self.source.fits(target):
+            return False
+        pairs = [(_label(source, name), _label(target, name)) for name in self.equal]
+        return all(one == other for one, other in pairs) and (not pairs or any(one for one, _ in pairs))
+
+
+_CRITICAL, _LESS = frozenset({Severity.CRITICAL}), frozenset({Severity.WARNING, Severity.INFO})
+_LASTING = frozenset({AlertType.DISK_WARNING, AlertType.GPU_ERROR, AlertType.GPU_DEGRADED, AlertType.GPU_IDLE,
+                      AlertType.TIMEOUT_WARNING, AlertType.LOSS_ANOMALY})  # fmt: skip
+_OF_A_GPU = frozenset({AlertType.GPU_ERROR, AlertType.GPU_DEGRADED, AlertType.GPU_IDLE})
+_GONE = frozenset({"gpu_lost", "gpu_reset_required", "xid"})
+_ALL_GONE = frozenset({"driver_unresponsive", "driver_lost", "gpus_gone"})
+
+TABLE: tuple[Row, ...] = (
+    Row(Which(_OF_A_GPU, _GONE, _CRITICAL), Which(_OF_A_GPU), ("gpu_uuid",)),
+    Row(Which(_OF_A_GPU, _ALL_GONE), Which(_OF_A_GPU)),
+    Row(Which(_OF_A_GPU, _ALL_GONE), Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({"gpu"}))),
+    Row(Which(frozenset({AlertType.DISK_WARNING}), None, _CRITICAL),
+        Which(frozenset({AlertType.DISK_WARNING}), None, _LESS), ("mountpoint",)),
+    *(Row(Which(frozenset({kind}), None, _CRITICAL), Which(frozenset({kind}), None, _LESS),
+          ("gpu_uuid", "mountpoint", "job")) for kind in sorted(_LASTING)),
+    Row(Which(frozenset({AlertType.GPU_OOM, AlertType.HOST_OOM, AlertType.JOB_FAILED})),
+        Which(frozenset({AlertType.TIMEOUT_WARNING})), ("job",)),
+)  # fmt: skip
+"""What explains what (alerting reference, 11.3)."""
+
+
+def inhibition(proposal: Proposal, context: Context, now: int) -> Verdict:
+    """Suppress what another alert explains; what goes on after that one is over is told a little later."""
+    if proposal.kind is NotificationKind.RESOLVED:
+        return PASS
+    source = explained_by(proposal.alert, context.alerts.values())
+    if source is not None:
+        return Verdict(Action.SUPPRESS, f"inhibited_by:{source.id}")
+    before = proposal.previous
+    if before is None:
+        return PASS
+    if before.state is DeliveryState.SUPPRESSED and (before.reason or "").startswith("inhibited_by:"):
+        return Verdict(Action.DEFER, SETTLING, now + SETTLES_IN)
+    waits = before.reason == SETTLING and now < before.next_at <= now + SETTLES_IN
+    return Verdict(Action.DEFER, SETTLING, before.next_at) if waits else PASS
+
+
+def explained_by(alert: Alert, others: Iterable[Alert]) -> Alert | None:
+    """The alert that explains this one; None if there is none."""
+    rows = [row for row in TABLE if row.target.fits(alert)]
+    if not rows:
+        return None
+    sources = (other for other in others if other.status is not Status.RESOLVED and other.id != alert.id)
+    return next((other for other in sources if any(row.explains(other, alert) for row in rows)), None)
+
+
+def _label(alert: Alert, name: str) -> str:
+    return alert.job_id or alert.labels.get("job", "") if name == "job" else alert.labels.get(name, "")
