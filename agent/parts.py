@@ -17,6 +17,7 @@ from agent.runtime.conditions import Conditions
 from agent.runtime.direct import DirectQueue
 from agent.runtime.dispatch import Dispatch
 from agent.runtime.evaluator import TICK, Evaluator, Settings
+from agent.runtime.heartbeat import Heartbeat
 from agent.runtime.housekeeping import INTERVAL, Housekeeping
 from agent.runtime.metrics import Metrics
 from agent.runtime.notifier import IDLE, LEASE_MARGIN, Notifier
@@ -29,6 +30,7 @@ from agent.store.directory import StateDirectory
 
 EVALUATOR = "evaluator"
 HOUSEKEEPING = "housekeeping"
+HEARTBEAT = "heartbeat"
 REPORTER = "reporter"
 NOTIFIER = "notify-"
 """What the name of a channel's worker begins with."""
@@ -127,6 +129,11 @@ class Parts:
         """Forget what is old."""
         house = Housekeeping(self.directory.connect, retention, check_later)
         self._add(Stage.SOURCES, HOUSEKEEPING, house.step, house.close, interval=INTERVAL)
+
+    def add_heartbeat(self, ping: Callable[[bool], None], interval: float) -> None:
+        """Give signs of life."""
+        beat = Heartbeat(ping, interval, self.directory.connect, self.board, self.metrics)
+        self._add(Stage.SOURCES, HEARTBEAT, beat.step, lambda _: None, interval=interval)
 
     def add_reporter(self, reporting: Callable[[], Reporting]) -> None:
         """Keep the books and make the reports that are due."""

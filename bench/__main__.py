@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent.cli import show
-from bench import cpu, drain, gpus, history, latency, memory, processes, report, rest, scan, startup
+from bench import cpu, drain, gpus, history, latency, memory, processes, report, rest, scan, startup, storm
 from bench.daemon import Failed
 from bench.figures import HEADERS, Row
 from bench.setting import Setting, machine
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], list[Row]]] = {
     "gpus": gpus.measure,
     "report": report.measure,
     "scan": scan.measure,
+    "storm": storm.measure,
 }
 FOLDER = Path(__file__).parents[1] / "build"
 """On the disk of the checkout, since that of temporary files may be none."""

@@ -5,18 +5,16 @@ ended when it does not come back. What it tells of a failure is a line of its lo
 """
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 from pydantic import field_validator
 
+from agent.channels.shared import children
 from agent.channels.shared.base import CommonConfig, SecretText, Tools, links
 from agent.channels.shared.exchange import Response, classify_status
 from agent.channels.shared.fit import fitted
@@ -85,10 +83,7 @@ class Channel:
     def _run(self, order: bytes) -> Mapping[str, Json]:
         """Run the child within the deadline; its last line is its answer."""
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", CHILD], input=order, capture_output=True, timeout=self._config.timeout,
-                env=_environ(), cwd="/", start_new_session=True, check=False,
-            )  # fmt: skip
+            done = children.run(CHILD, order, self._config.timeout)
         except subprocess.TimeoutExpired:
             text = "Apprise did not come back in time and was ended"
             raise SendError(SendErrorKind.UNCERTAIN, text, reason="timeout") from None
@@ -126,9 +121,3 @@ def _told(message: Message, link: str | None) -> dict[str, Json]:
 
 def _body(message: Message) -> str:
     return plain_text(message).removeprefix(message.headline).lstrip("\n")
-
-
-def _environ() -> dict[str, str]:
-    """The environment of this process, with the place that this package was imported from."""
-    root = str(Path(__file__).resolve().parents[2])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}

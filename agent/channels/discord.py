@@ -1,5 +1,7 @@
 """Posts to a Discord webhook as an embed in the colour of the severity, and edits what it posted once that is over.
 
+A picture goes with the message, in one request; if that is refused, the message goes without it.
+
 `wait=true` makes Discord answer with the message it saved; without it a message that was not saved raises no error. It
 offers no idempotency.
 """
@@ -14,6 +16,7 @@ from urllib.parse import quote
 from agent.channels.shared.base import Tools, UrlConfig, links
 from agent.channels.shared.exchange import Request, Response, bounded, classify_status, not_the_vendor, refusal
 from agent.channels.shared.markup import plain_text
+from agent.channels.shared.multipart import FILE_NAME, form
 from agent.channels.shared.posting import JSON_HEADERS, encoded
 from agent.core.message import Message
 from agent.core.model import Json, Link, NotificationKind, Severity, Status
@@ -55,6 +58,8 @@ _NO_MENTIONS: Mapping[str, Json] = {"parse": []}
 class Config(UrlConfig):
     """`[channels.NAME]` with `type = "discord"`: `url` is that of a webhook, `thread_id` and all."""
 
+    PICTURES = True
+
     type: Literal["discord"]
 
 
@@ -68,8 +73,11 @@ class Channel:
 
     def send(self, message: Message, key: str) -> Receipt:  # noqa: ARG002 - Discord takes no key
         """Post the message, or show in the earlier one that it is over. Raises SendError."""
+        picture = self._tools.picture(message)
         ask = self._tools.http.calls(self._config.timeout)
-        response = ask(self._request(message))
+        response = ask(self._request(message, picture))
+        if picture is not None and self._refused(response):
+            response = ask(self._request(message))
         if message.references.ref and response.object.get("code") in NO_EDIT:
             response = ask(self._request(replace(message, references=NOTHING_KNOWN)))
         return judge(response, self._tools.clock.now().wall, self._tools.redactor)
@@ -91,7 +99,12 @@ class Channel:
     def close(self) -> None:
         """Nothing to let go of: the client is shared."""
 
-    def _request(self, message: Message) -> Request:
+    def _refused(self, response: Response) -> bool:
+        """Whether Discord does not take this form of the message, and so has posted nothing."""
+        error = classify_status(response, self._tools.clock.now().wall, self._tools.redactor)
+        return error is not None and error.kind is SendErrorKind.REJECTED
+
+    def _request(self, message: Message, picture: bytes | None = None) -> Request:
         shown = links(message, self._config.link)
         body = _plain(message, shown) if message.plain else _rich(message, shown)
         earlier = message.references.ref
@@ -100,6 +113,8 @@ class Channel:
             return Request("PATCH", message_url(self._config.address, earlier), JSON_HEADERS, encoded(body))
         quiet = {"flags": QUIET} if message.severity is Severity.INFO else {}
         body = {**body, **quiet, "allowed_mentions": _NO_MENTIONS}
+        if picture is not None:
+            return form(waiting(self._config.address), {"payload_json": _illustrated(body)}, "files[0]", picture)
         return Request("POST", waiting(self._config.address), JSON_HEADERS, encoded(body))
 
 
@@ -156,6 +171,12 @@ def _rich(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:
         "footer": {"text": footer},
     }
     return {"embeds": [{key: value for key, value in embed.items() if value}]}
+
+
+def _illustrated(body: Mapping[str, Json]) -> Json:
+    """The message with the picture that comes as a file beside it."""
+    (embed,) = body["embeds"]
+    return {**body, "embeds": [{**embed, "image": {"url": f"attachment://{FILE_NAME}"}}]}
 
 
 def _plain(message: Message, shown: tuple[Link, ...]) -> dict[str, Json]:

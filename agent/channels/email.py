@@ -38,6 +38,8 @@ MailAddress = Annotated[str, AfterValidator(_address)]
 class Config(CommonConfig):
     """`[channels.NAME]` with `type = "email"`."""
 
+    PICTURES = True
+
     type: Literal["email"]
     host: str = Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$")
     port: int | None = Field(default=None, ge=1, le=65_535)
@@ -81,7 +83,8 @@ class Channel:
     def send(self, message: Message, key: str) -> Receipt:
         """Hand the mail in. Raises SendError."""
         config, tools = self._config, self._tools
-        mail = compose(message, links(message, config.link), key, config.sender, config.to)
+        picture = tools.picture(message)
+        mail = compose(message, links(message, config.link), key, config.sender, config.to, picture)
         recipients = [parseaddr(address)[1] for address in config.to]
         deliver(
             config.server, tools.http, tools.redactor, config.timeout, parseaddr(config.sender)[1], recipients,
@@ -96,7 +99,7 @@ class Channel:
         return f"{config.host} accepts {config.username or 'mail without a login'}"
 
     def preview(self, message: Message, key: str) -> str:
-        """Show the mail, decoded, with its way."""
+        """Show the mail, decoded, with its way; a picture is not drawn for that."""
         config = self._config
         mail = compose(message, links(message, config.link), key, config.sender, config.to)
         parts = [part.get_content() for part in mail.walk() if not part.is_multipart()]

@@ -45,6 +45,9 @@ EMPTY = frozenset({"no_text", "invalid_payload"})
 class Config(CommonConfig):
     """`[channels.NAME]` with `type = "slack"`: `url` of an incoming webhook, or a bot's `token` and a `channel`."""
 
+    PICTURES = True
+    """A bot's messages; to a webhook, none can be sent."""
+
     type: Literal["slack"]
     url: SecretText | None = None
     token: SecretText | None = None

@@ -1,9 +1,11 @@
 """Sends through a Telegram bot to one chat, as HTML.
 
 A group that became a supergroup has a new id, which Telegram names in its refusal; the message follows it at once. So
-does one whose topic is gone, into the chat itself. Telegram offers no idempotency.
+does one whose topic is gone, into the chat itself. A picture answers the message: a caption would be too short for the
+text. Telegram offers no idempotency.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +20,7 @@ from agent.channels.shared.base import CommonConfig, SecretText, Tools, links
 from agent.channels.shared.exchange import Request, Response, bounded, classify_status, not_the_vendor
 from agent.channels.shared.fit import fitted
 from agent.channels.shared.markup import Markup, plain_text
+from agent.channels.shared.multipart import form
 from agent.channels.shared.posting import JSON_HEADERS, encoded
 from agent.core.message import Message
 from agent.core.model import Json, Severity
@@ -57,6 +60,8 @@ ChatId = Annotated[int | str, BeforeValidator(_chat)]
 
 class Config(CommonConfig):
     """`[channels.NAME]` with `type = "telegram"`."""
+
+    PICTURES = True
 
     type: Literal["telegram"]
     token: SecretText
@@ -98,6 +103,7 @@ class Channel:
 
     def send(self, message: Message, key: str) -> Receipt:  # noqa: ARG002 - Telegram takes no key
         """Send the message, after its chat if that has moved. Raises SendError."""
+        picture = self._tools.picture(message)
         ask = self._tools.http.calls(self._config.timeout)
         place = self._place(message.references)
         for _ in range(MOST_HOPS):
@@ -107,6 +113,10 @@ class Channel:
                 break
             place = moved
         sent = self._result(response, "message_id")
+        if picture is not None:
+            with contextlib.suppress(SendError):  # the message has arrived, and must not be sent again
+                photo = form(self._method("sendPhoto"), _answering(sent["message_id"], place), "photo", picture)
+                self._tools.afterwards()(photo)
         came_from = self._config.chat_id
         moved_to = f"{came_from}>{place.chat}" if place.chat != came_from else None
         return Receipt(ref=str(sent["message_id"]), status=response.status, moved_to=moved_to)
@@ -197,6 +207,13 @@ def _body(message: Message, place: _Place, link: str | None) -> Json:
         earlier = {"message_id": int(told_before), "allow_sending_without_reply": True}
         body["reply_parameters"] = earlier
     return {**body, "link_preview_options": {"is_disabled": True}}
+
+
+def _answering(message_id: Json, place: _Place) -> Mapping[str, Json]:
+    """The fields of a photo that answers a message, and makes no sound of its own."""
+    topic = {} if place.topic is None else {"message_thread_id": place.topic}
+    earlier = {"message_id": message_id, "allow_sending_without_reply": True}
+    return {"chat_id": place.chat, **topic, "reply_parameters": earlier, "disable_notification": True}
 
 
 def parsed_length(text: str) -> int:

@@ -8,6 +8,13 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+EARLIEST = 20_454 * DAY
+"""2026-01-01: older than every release, so a clock that shows less was never set."""
+
+
+def unset(now: int) -> bool:
+    """Whether this wall time (UTC milliseconds) cannot be: neither quiet hours nor ages mean anything then."""
+    return now < EARLIEST
 
 
 @dataclass(frozen=True, slots=True)

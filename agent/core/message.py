@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
+from agent.core import chart as charts
 from agent.core import report_text
-from agent.core.clock import MINUTE, SECOND
+from agent.core.chart import Chart
+from agent.core.clock import MINUTE, SECOND, unset
 from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
@@ -57,6 +59,8 @@ class Message:
 
     tables: tuple[Table, ...] = ()
     """The whole of a report, for mails; its evidence is what a chat can take of it."""
+    chart: Chart | None = None
+    """What led to the alert, for a channel that takes pictures."""
 
     @property
     def headline(self) -> str:
@@ -67,7 +71,7 @@ class Message:
 def compose(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, redactor: Redactor,
     clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, references: References = NOTHING_KNOWN,
-    include_paths: bool = False,
+    include_paths: bool = False, chart: Chart | None = None,
 ) -> Message:  # fmt: skip
     """Say what `alert` has to say at `now` (UTC milliseconds); times of day are told in `clock_zone`.
 
@@ -92,11 +96,12 @@ def compose(
         evidence=evidence,
         advice=shown.advice,
         links=shown.links,
-        footer=_footer(shown, kind, node, uncertain=uncertain),
+        footer=_footer(shown, kind, node, now, uncertain=uncertain),
         at=now,
         plain=plain,
         tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
         references=references,
+        chart=None if plain or chart is None else charts.cleaned(chart, redactor.clean),
     )
 
 
@@ -124,7 +129,7 @@ def fallback(
         evidence=(),
         advice=None,
         links=(),
-        footer=_footer(bare, kind, node, uncertain=uncertain),
+        footer=_footer(bare, kind, node, now, uncertain=uncertain),
         at=now,
         plain=True,
         references=references,
@@ -226,10 +231,12 @@ def _text(value: Json) -> str | None:
     return None if value is None else str(value)
 
 
-def _footer(alert: Alert, kind: NotificationKind, node: str, *, uncertain: bool) -> str:
+def _footer(alert: Alert, kind: NotificationKind, node: str, now: int, *, uncertain: bool) -> str:
     marks = [alert.job_id or alert.id, node]
     if alert.test or kind is NotificationKind.TEST:
         marks.append("test")
     if uncertain:
         marks.append("may repeat")
+    if unset(now):
+        marks.append("clock not set")
     return " · ".join(marks)

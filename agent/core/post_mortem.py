@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from agent.core import text
 from agent.core.advice import ABSURD_REQUEST
+from agent.core.chart import Chart
 from agent.core.gpu import GpuIdentity, GpuReading, MemoryPoint
-from agent.core.memory_chart import chart
+from agent.core.memory_chart import chart, picture
 from agent.core.model import Json
 
 FRAGMENTED = 0.1
@@ -27,6 +28,8 @@ class Autopsy:
     sentences: tuple[str, ...] = ()
     chart: tuple[str, ...] = ()
     advice: str | None = None
+    memory: Chart | None = None
+    """The text chart's values, for a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,15 @@ def examine(body: Body) -> Autopsy:
     """Look at one out-of-memory error."""
     points = _until_the_end(body.points, body.own)
     others = _others(body, points)
-    unseen = _unseen(points)
+    unseen, names = _unseen(points), _names(body.reading)
+    gpu = body.reading.gpu if body.reading is not None else None
+    title = "GPU memory" if gpu is None else f"Memory of GPU {gpu.index}"
     return Autopsy(
-        gpu=body.reading.gpu if body.reading is not None else None,
+        gpu=gpu,
         sentences=(*_where(body), *_asked(body.facts), *_tenants(body, others, unseen), *_fragments(body)),
-        chart=chart(points, body.total, body.own, _names(body.reading)),
+        chart=chart(points, body.total, body.own, names),
         advice=_advice(body, others, unseen),
+        memory=picture(points, body.total, body.own, names, title),
     )
 
 

@@ -22,9 +22,9 @@ from agent.core.text import cut
 MOST_JOBS, MOST_GPUS, MOST_DISKS, MOST_FIRING, MOST_MEMORY = 20, 16, 16, 10, 10
 NOISY_FROM = 3
 """Alerts of one condition in a period that count as noise."""
-CHOSEN = frozenset({"not_taken", "below_min_severity", "not_matched", "own_trouble"})
+CHOSEN = frozenset({"not_taken", "below_min_severity", "not_matched", "own_trouble", "only_ends_alerts"})
 """Reasons that the user's own configuration gives every day; nothing to report."""
-TOLD_ELSEWHERE = frozenset({"superseded_by", "grouped_into", "overflow_into"})
+TOLD_ELSEWHERE = frozenset({"superseded_by", "digested_into", "nothing_left"})
 """Reasons of what another message tells."""
 LATE = 10 * 60 * SECOND
 """A report made this long after it was due says so."""
@@ -274,8 +274,9 @@ def _channels(counts: Sequence[DeliveryCount]) -> Iterator[dict[str, Json]]:
 
 def _left_out(counts: Sequence[DeliveryCount]) -> Iterator[tuple[str, str, int]]:
     """What nobody was told, but for what the configuration rules out anyway."""
+    untold = (DeliveryState.SUPPRESSED, DeliveryState.DEAD)
     for item in counts:
-        told = item.state not in (DeliveryState.SUPPRESSED, DeliveryState.DEAD) or item.reason in TOLD_ELSEWHERE
+        told = item.state not in untold or item.reason in TOLD_ELSEWHERE
         if not told and item.reason not in CHOSEN:
             yield item.channel, item.reason or str(item.state), item.count
 

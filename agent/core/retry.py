@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from agent.core.clock import DAY, HOUR, MINUTE, SECOND
+from agent.core.clock import DAY, HOUR, MINUTE, SECOND, unset
 from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind, Severity
 from agent.core.ports import SendError, SendErrorKind
 
@@ -59,7 +59,7 @@ def max_age(delivery: Delivery) -> int:
 
 def too_old(delivery: Delivery, now: int) -> bool:
     """Whether the delivery has outlived its use."""
-    return now - delivery.created_at > max_age(delivery)
+    return now - delivery.created_at > max_age(delivery) and not unset(now)
 
 
 def after_success(state: ChannelState, now: int) -> ChannelState:

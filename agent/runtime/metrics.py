@@ -121,6 +121,10 @@ class Metrics:
         """A source looked at the outside."""
         self._looks.labels(collector).observe(seconds)
 
+    def heartbeat(self, now: Instant) -> None:
+        """The heartbeat's URL heard that all is well."""
+        self._heartbeat_at.set(now.wall / SECOND)
+
     def clock_jumped(self) -> None:
         """The wall clock was set."""
         self._clock_jumps.inc()
@@ -181,6 +185,9 @@ class Metrics:
         self._clock_jumps = self._counter("clock_jumps", "How often the wall clock was set.")
         self._reload_ok = self._gauge(
             "config_last_reload_successful", "Whether the configuration was last loaded without error."
+        )
+        self._heartbeat_at = self._gauge(
+            "heartbeat_last_success_timestamp_seconds", "When the heartbeat's URL last heard that all is well."
         )
         self._reload_at = self._gauge(
             "config_last_reload_success_timestamp_seconds", "When the configuration was last loaded without error."

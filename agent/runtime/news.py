@@ -4,11 +4,13 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from agent.core import picture
+from agent.core.chart import Chart
 from agent.core.digest import Digest
 from agent.core.model import Alert, Delivery, Hold, Ledger, NotificationKind, Status
 from agent.core.ports import Receipt
 from agent.core.references import NOTHING_KNOWN, References
-from agent.store import alerts, digests, ledger, references
+from agent.store import alerts, digests, jobs, ledger, references
 
 
 class Member(NamedTuple):
@@ -28,6 +30,8 @@ class News:
     """What the provider called earlier things."""
     members: tuple[Member, ...] = ()
     """What a digest tells."""
+    chart: Chart | None = None
+    """What led to the alert, where a picture of it is wanted."""
 
     @property
     def nothing(self) -> bool:
@@ -43,14 +47,22 @@ class News:
         return Digest(self.row.id, [member.alert for member in self.members], why, since, self.row.created_at)
 
 
-def look(conn: sqlite3.Connection, row: Delivery) -> News:
-    """Read what a delivery has to tell now."""
+def look(conn: sqlite3.Connection, row: Delivery, *, pictures: bool = False) -> News:
+    """Read what a delivery has to tell now; with `pictures`, what to draw as well."""
     if row.kind is NotificationKind.DIGEST:
         told = digests.members(conn, row.id)
         members = tuple(Member(item, alerts.get(conn, item.alert_id) or item.snapshot) for item in told)
         return News(row, row.snapshot, members=members)
     known = references.load(conn, row, _ledger(conn, row))
-    return News(row, alerts.get(conn, row.alert_id) or row.snapshot, known)
+    alert = alerts.get(conn, row.alert_id) or row.snapshot
+    return News(row, alert, known, chart=_chart(conn, alert, row) if pictures else None)
+
+
+def _chart(conn: sqlite3.Connection, alert: Alert, row: Delivery) -> Chart | None:
+    if row.plain or alert.job_id is None or not picture.pictured(alert, row.kind):
+        return None
+    job = jobs.get(conn, alert.job_id)
+    return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
 
 
 def told(conn: sqlite3.Connection, news: News, receipt: Receipt, now: int) -> None:

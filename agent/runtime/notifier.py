@@ -109,7 +109,7 @@ class Notifier:
             self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
             self._settle_failure(row, retry.given_up(row, now), None, None)
             return
-        found = self._db.read(lambda conn: news.look(conn, row))
+        found = self._db.read(lambda conn: news.look(conn, row, pictures=self._outlet.pictures))
         if found.nothing:
             self._settle_failure(row, retry.superfluous(row, now), None, None)
             return

@@ -22,3 +22,5 @@ class Outlet:
     """Seconds that one send may take."""
     digests: bool = True
     """Whether many alerts may come as one message."""
+    pictures: bool = False
+    """Whether it shows pictures, and they can be drawn here."""

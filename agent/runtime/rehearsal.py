@@ -144,10 +144,12 @@ class Rehearsal:
         self.notifiers = [self._notifier(*way) for way in self._ways_out]
         self._looks: list[Step] = []
         if self._reporting is not None:
+            # On the evaluator's own connection: to it a sign of life is then no commit of somebody else's, after which
+            # it would look at everything again, minute by minute.
             reporter = Reporter(
-                self._reporting, self._connect, self.board, self._clock.now().wall, made=self.ring
+                self._reporting, lambda: self.database, self.board, self._clock.now().wall, made=self.ring
             )
-            self.attach(reporter.step, reporter.let_go)
+            self._looks.append(reporter.step)
 
     def _connect(self) -> Database:
         return self._directory.connect(durable=False)

@@ -67,6 +67,11 @@ def test_a_job_that_dies_of_a_neighbour_says_so_with_ten_minutes_of_memory(nodes
     assert own.startswith("pid 4000 (this job) ") and own.endswith("▄ 35.0 GiB") and "▁" in own
     assert ("GPU", "3 · NVIDIA H100 · GPU-3") in message.facts
     assert ("GPUs", "3") in message.facts
+    drawn = message.chart
+    assert drawn.title == "Memory of GPU 3"
+    assert [(one.name, one.points[-1]) for one in drawn.series] == [
+        ("pid 7777 vllm", (0.0, 43.0)), ("pid 4000 (this job)", (0.0, 35.0)),
+    ]  # fmt: skip
 
 
 def test_fragmentation_is_said_and_is_the_advice(nodes, tmp_path):

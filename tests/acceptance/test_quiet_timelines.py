@@ -270,3 +270,21 @@ def test_a_failure_that_waits_for_the_morning_is_told_though_its_job_completed_m
     assert times(node, "pager") == []
     (morning,) = node.channels["ops"].sent
     assert {str(alert.type) for alert in morning.message.members} == {"job_failed", "job_completed"}
+
+
+def test_a_clock_that_was_never_set_keeps_nobody_quiet(tmp_path):
+    rules = Rules(quiet_hours=QuietHours((Window("always", 0, 24 * 60, BERLIN),)))
+    node = Node(tmp_path / "state", VirtualClock(2 * HOUR), CHAT, rules=rules)
+    node.emit(FAILED, job={"id": "a"})
+    node.run(2)
+    (sent,) = node.channels["ops"].sent
+    node.close()
+    assert sent.message.footer.endswith("clock not set")
+
+
+def test_an_event_that_is_over_at_once_is_told_to_people(evening):
+    node = evening(CHAT, ISSUES)
+    node.emit(AlertType.GPU_OOM, job={"id": "j"})
+    node.emit(DONE, job={"id": "j"})
+    node.run(5)
+    assert sorted(row[1] for row in times(node)) == ["gpu_oom", "job_completed"]

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from agent.channels.shared.base import Tools
 from agent.channels.shared.http import Client, HttpSettings
+from agent.core.chart import Chart, Series
 from agent.core.digest import Digest, compose_digest
 from agent.core.message import compose
 from agent.core.model import Alert, AlertType, Hold, Link, NotificationKind, Severity, Status
@@ -58,6 +59,14 @@ NASTY = replace(
 """The same, at a length that thirty of them can be cleaned quickly."""
 
 
+CHART = Chart(
+    "Memory of GPU 0", "minutes before the error", "GiB",
+    (Series("pid 7 python3 (this job)", ((-10.0, 20.0), (-5.0, 40.0), (0.0, 79.0))),), event=0.0, limit=80.0,
+)  # fmt: skip
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) + b"\r\n--\r\n.\r\n"
+"""Begins like a picture, and holds what could end a part of a form or of a mail."""
+
+
 def message(alert=FAILED, kind=NotificationKind.FIRED, **changes):
     given = {
         "now": START + 1_000, "reason": "first notification", "node": "node-1", "clock_zone": UTC,
@@ -77,13 +86,13 @@ def digest_message(*alerts, **changes):
     return compose_digest(digest, **(given | changes))
 
 
-def channel(table, *, secrets=(), written=None, http=None, clock=None):
+def channel(table, *, secrets=(), written=None, http=None, clock=None, draw=lambda chart: None):
     """Build a channel from its table as the agent does, on the real network and a clock that stands still."""
     module = importlib.import_module(f"agent.channels.{table['type']}")
     clock = clock or ManualClock()
     client = http or Client(HttpSettings(user_agent="gpuwarden/test"), SystemClock())
     write = written.append if written is not None else unexpected
-    tools = Tools(client, clock, Redactor(secrets), write)
+    tools = Tools(client, clock, Redactor(secrets), write, draw)
     return module.Channel("ops", module.Config.model_validate(table), tools)
 
 

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.forms import Part, form
 from tests.support.standin import Answer, Received, StandIn
 
 PATH = "/api/webhooks/1100000000000000001/AbCdEfGhIjKlMnOpQrStUvWxYz-0123456789_abcdefghijklmnopqrstuvwxyz0123"
 SAVED = json.dumps({"id": "1200000000000000002", "type": 0, "embeds": []}).encode()
 WEBHOOK = json.dumps({"id": "1100000000000000001", "type": 1, "name": "gpuwarden", "channel_id": "1"}).encode()
-EMBED_KEYS = {"title", "description", "color", "fields", "footer", "timestamp", "url"}
+EMBED_KEYS = {"title", "description", "color", "fields", "footer", "timestamp", "url", "image"}
 
 
 class DiscordStandIn(StandIn):
@@ -17,6 +18,7 @@ class DiscordStandIn(StandIn):
 
     def __init__(self, *answers: Answer) -> None:
         self.shown: dict[str, dict] = {}
+        self.takes_files = True
         super().__init__(*(answers or (Answer(200, body=SAVED),)), judge=self._refuse)
         self.webhook = self.url + PATH
 
@@ -30,10 +32,14 @@ class DiscordStandIn(StandIn):
             return Answer(200, body=WEBHOOK)
         if parse_qs(address.query).get("wait") != ["true"]:
             return Answer(204)
-        bad = problems(request.body)
+        parts = form(request) if request.headers["content-type"].startswith("multipart/") else {}
+        if parts and not self.takes_files:
+            return Answer(413, body=b'{"code": 40005, "message": "Request entity too large"}')
+        body = parts["payload_json"].content if parts else request.body
+        bad = problems(body) or ["an image that is none"] * (pictures(json.loads(body)) != _files(parts))
         if bad:
             return Answer(400, body=json.dumps({"code": 50035, "message": bad[0]}).encode())
-        self.shown[json.loads(SAVED)["id"]] = json.loads(request.body)
+        self.shown[json.loads(SAVED)["id"]] = json.loads(body)
         return None
 
     def _edit(self, message_id: str, body: bytes) -> Answer:
@@ -44,6 +50,14 @@ class DiscordStandIn(StandIn):
             return Answer(400, body=b'{"code": 50035, "message": "Invalid Form Body"}')
         self.shown[message_id] |= edited
         return Answer(200, body=json.dumps({"id": message_id}).encode())
+
+
+def _files(parts: dict[str, Part]) -> list[str]:
+    return [f"attachment://{part.filename}" for name, part in parts.items() if name.startswith("files[")]
+
+
+def pictures(message: dict) -> list[str]:
+    return [embed["image"]["url"] for embed in message.get("embeds", []) if "image" in embed]
 
 
 def units(text: str) -> int:

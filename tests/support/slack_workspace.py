@@ -1,12 +1,14 @@
-"""Slack's Web API as its documentation tells of it, for one bot: channels with messages, threads and edits."""
+"""Slack's Web API as its documentation tells of it, for one bot: channels with messages, threads, edits and files."""
 
 import json
 from itertools import count
+from urllib.parse import parse_qs
 
 from tests.support.slack import problems
 from tests.support.standin import Answer, Received, StandIn
 
 TOKEN = "xoxb-0000000000-1111111111-b0tt0kens3cret0123456789"
+UPLOADS = "/upload/v1/"
 CHANNEL, CHANNEL_ID = "#gpu-alerts", "C0123456789"
 POST_KEYS = {
     "channel", "text", "blocks", "attachments", "unfurl_links", "unfurl_media", "mrkdwn", "metadata", "thread_ts",
@@ -16,13 +18,17 @@ EDIT_KEYS = {"channel", "ts", "text", "blocks", "attachments"}
 
 
 class SlackWorkspace(StandIn):
-    """Takes chat.postMessage, chat.update and auth.test. `messages`: what is shown, by timestamp."""
+    """Takes chat.postMessage, chat.update, auth.test and uploads. `messages`: what is shown, by timestamp."""
 
     ACCEPT = Answer(299)
     """Stands for the answer that Slack would give."""
 
     def __init__(self, *answers: Answer) -> None:
         self.messages: dict[str, dict] = {}
+        self.scopes = {"chat:write", "files:write"}
+        self.files: dict[str, bytes] = {}
+        self.shared: list[tuple[dict, bytes]] = []
+        """What completed each upload, and its file."""
         self._numbers = count(1)
         super().__init__(*(answers or (self.ACCEPT,)))
 
@@ -47,18 +53,27 @@ class SlackWorkspace(StandIn):
         return self._judged(request) if answer is self.ACCEPT else answer
 
     def _judged(self, request: Received) -> Answer:
+        if request.path.startswith(UPLOADS):
+            return self._upload(request)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return refused("invalid_auth")
+        if request.path == "/api/files.getUploadURLExternal":
+            return self._place(parse_qs(request.body.decode()))
+        return self._called(request.path.removeprefix("/api/"), request)
+
+    def _called(self, method: str, request: Received) -> Answer:
         body = json.loads(request.body)
         if TOKEN in request.body.decode():
             return refused("invalid_arguments")
-        match request.path.removeprefix("/api/"):
+        match method:
             case "auth.test":
                 return _answer({"ok": True, "team": "Vision", "user": "gpuwarden", "bot_id": "B01"})
             case "chat.postMessage":
                 return self._post(body, request.body)
             case "chat.update":
                 return self._update(body, request.body)
+            case "files.completeUploadExternal":
+                return self._share(body)
         return refused("unknown_method")
 
     def _post(self, body: dict, raw: bytes) -> Answer:
@@ -71,6 +86,28 @@ class SlackWorkspace(StandIn):
         ts = f"1700000000.{next(self._numbers):06}"
         self.messages[ts] = body
         return _answer({"ok": True, "channel": CHANNEL_ID, "ts": ts, "message": {"text": body["text"]}})
+
+    def _place(self, fields: dict[str, list[str]]) -> Answer:
+        if "files:write" not in self.scopes:
+            return refused("missing_scope")
+        if fields.keys() != {"filename", "length", "alt_txt"} or not fields["length"][0].isdecimal():
+            return refused("invalid_arguments")
+        file = f"F{len(self.files):09}"
+        return _answer({"ok": True, "upload_url": f"{self.url}{UPLOADS}{file}", "file_id": file})
+
+    def _upload(self, request: Received) -> Answer:
+        if "authorization" in request.headers:
+            return Answer(400, body=b"a token has no business here")
+        self.files[request.path.removeprefix(UPLOADS)] = request.body
+        return Answer(200, body=f"OK - {len(request.body)}".encode())
+
+    def _share(self, body: dict) -> Answer:
+        (file,) = body["files"]
+        root = self.messages.get(body["thread_ts"])
+        if body["channel_id"] != CHANNEL_ID or root is None or "thread_ts" in root or file["id"] not in self.files:
+            return refused("invalid_arguments")
+        self.shared.append((body, self.files[file["id"]]))
+        return _answer({"ok": True, "files": [file]})
 
     def _update(self, body: dict, raw: bytes) -> Answer:
         if body["channel"] != CHANNEL_ID:

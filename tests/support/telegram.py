@@ -4,6 +4,7 @@ import json
 
 from tests.channels.schemas.base import faults
 from tests.channels.schemas.telegram import SendMessage, faults_of_markup
+from tests.support.forms import Part, form
 from tests.support.standin import Answer, Received, StandIn
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
@@ -18,6 +19,9 @@ class TelegramStandIn(StandIn):
 
     def __init__(self, *answers: Answer) -> None:
         self.shown: list[dict] = []
+        self.photos: list[tuple[dict[str, str], bytes]] = []
+        """The fields of each photo, and the photo."""
+        self.takes_photos = True
         self._moved: dict[int, int] = {}
         self._closed: set[int] = set()
         super().__init__(*(answers or (self.ACCEPT,)))
@@ -37,6 +41,8 @@ class TelegramStandIn(StandIn):
         match request.path.removeprefix(f"/bot{TOKEN}/"):
             case "sendMessage":
                 return self._message(request)
+            case "sendPhoto":
+                return self._photo(form(request))
             case "getMe":
                 return _given({"id": 1, "is_bot": True, "username": "gpu_bot"})
             case path if path == f"getChat?chat_id={GROUP}":
@@ -59,6 +65,14 @@ class TelegramStandIn(StandIn):
             return _refusal(400, f"Bad Request: {found[0]}")
         self.shown.append(message)
         return _given({"message_id": len(self.shown)})
+
+
+    def _photo(self, parts: dict[str, Part]) -> Answer:
+        if not self.takes_photos or parts["photo"].type != "image/png" or not parts["photo"].filename:
+            return _refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")
+        fields = {name: part.content.decode() for name, part in parts.items() if name != "photo"}
+        self.photos.append((fields, parts["photo"].content))
+        return _given({"message_id": 1_000 + len(self.photos)})
 
 
 def _given(result: dict) -> Answer:

@@ -79,7 +79,8 @@ class Node(Rehearsal):
         self._told = 0
         self._makers = []
         outlets = [
-            Outlet(item.name, item.type, self.channels[item.name], 15.0, not item.stateful) for item in self.recipients
+            Outlet(item.name, item.type, self.channels[item.name], 15.0, not item.stateful, pictures=True)
+            for item in self.recipients
         ]
         wanted = None if reporting is None else lambda: reporting
         super().__init__(path, clock, lambda: self.settings, [(outlet, self._message) for outlet in outlets], wanted)
@@ -152,4 +153,4 @@ class Node(Rehearsal):
                  "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
         if news.members:
             return compose_digest(news.digest, **given)
-        return self.compose(news.alert, news.row.kind, references=news.references, **given)
+        return self.compose(news.alert, news.row.kind, references=news.references, chart=news.chart, **given)

@@ -21,8 +21,10 @@ from pydantic import (
     field_validator,
 )
 
-from agent.channels.shared.http import Client
+from agent.channels.shared import drawing
+from agent.channels.shared.http import Ask, Client
 from agent.channels.shared.urls import check_base, check_url, rebase
+from agent.core.chart import Chart
 from agent.core.clock import Clock
 from agent.core.message import Message
 from agent.core.model import AlertType, Json, Link, Severity
@@ -72,6 +74,9 @@ SeverityName = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "enum": [str(severity) for severity in Severity]}),
 ]
+PICTURE_TIME = 5.0
+"""Seconds for all requests that add a picture to a message."""
+
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=600)]
 
 
@@ -86,6 +91,8 @@ class CommonConfig(BaseModel):
     """Whether a program reads the messages, not a person: they are never grouped."""
     IDEMPOTENT: ClassVar[bool] = False
     """Whether the receiver can tell a repeat by its key, so that no text needs to say that it may repeat."""
+    PICTURES: ClassVar[bool] = False
+    """Whether the receiver shows pictures."""
 
     type: str
     enabled: bool = True
@@ -109,6 +116,11 @@ class CommonConfig(BaseModel):
     @classmethod
     def _check_base_url(cls, base: str | None, info: ValidationInfo) -> str | None:
         return None if base is None else check_base(base, allow_insecure=info.data.get("allow_insecure", False))
+
+    @property
+    def pictures(self) -> bool:
+        """Whether messages come with pictures: the receiver shows them, and this machine can draw."""
+        return self.PICTURES and drawing.available()
 
 
 class UrlConfig(CommonConfig):
@@ -138,6 +150,19 @@ class Tools:
     redactor: Redactor
     write: Callable[[str], None] = field(repr=False)
     """Writes text to the standard output."""
+    draw: Callable[[Chart], bytes | None] = field(default=drawing.draw, repr=False)
+    """Draws a PNG within seconds; None where that fails."""
+
+    def picture(self, message: Message) -> bytes | None:
+        """The picture that belongs to a message, if there is one; never raises, and takes a few seconds at most."""
+        return None if message.chart is None else self.draw(message.chart)
+
+    def afterwards(self) -> Ask:
+        """Send what adds a picture to a message that was accepted.
+
+        It has seconds only: were the agent ended before the message is noted as delivered, it would be repeated.
+        """
+        return self.http.calls(PICTURE_TIME)
 
 
 def links(message: Message, template: str | None) -> tuple[Link, ...]:

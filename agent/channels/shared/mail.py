@@ -1,6 +1,7 @@
 """A message as an e-mail: headers, a text part, an HTML part. Sends nothing.
 
-The HTML is one table with inline styles and without pictures, which every client shows, in the dark as well.
+The HTML is one table with inline styles, which every client shows, in the dark as well. A picture of what led to the
+alert is a part of the mail: nothing is fetched from outside.
 """
 
 import hashlib
@@ -30,8 +31,14 @@ _POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
 """Seven bits and short lines pass every relay; non-ASCII text is encoded."""
 
 
-def compose(message: Message, shown: Sequence[Link], key: str, sender: str, recipients: Sequence[str]) -> EmailMessage:
-    """Write the mail. The same message and key make the same bytes, so that a repeat can be recognised."""
+def compose(
+    message: Message, shown: Sequence[Link], key: str, sender: str, recipients: Sequence[str],
+    picture: bytes | None = None,
+) -> EmailMessage:  # fmt: skip
+    """Write the mail. The same message and key make the same bytes, so that a repeat can be recognised.
+
+    `picture` is the message's chart as PNG.
+    """
     mail = EmailMessage(policy=_POLICY)
     domain = Address(addr_spec=_bare(sender)).domain
     mail["From"] = sender
@@ -49,9 +56,20 @@ def compose(message: Message, shown: Sequence[Link], key: str, sender: str, reci
         mail["Importance"] = "high"
     mail.set_content(plain_text(message, shown), cte="quoted-printable")
     if not message.plain:
-        mail.add_alternative(html(message, shown), subtype="html", cte="quoted-printable")
-        mail.set_boundary(f"=={hashlib.sha256(key.encode()).hexdigest()[:32]}==")
+        name = f"{_token(key)}.chart@{domain}" if picture is not None else None
+        mail.add_alternative(html(message, shown, picture=name), subtype="html", cte="quoted-printable")
+        if picture is not None:
+            _put_in(mail, picture, f"<{name}>", f"=={_token(f'chart of {key}')}==")
+        mail.set_boundary(f"=={_token(key)}==")
     return mail
+
+
+def _put_in(mail: EmailMessage, picture: bytes, name: str, boundary: str) -> None:
+    """Make the HTML part one of two, which the picture belongs to."""
+    page = mail.get_body(("html",))
+    assert page is not None
+    page.add_related(picture, "image", "png", cid=name, disposition="inline", filename="chart.png")
+    page.set_boundary(boundary)
 
 
 def plain_text(message: Message, shown: Sequence[Link]) -> str:
@@ -69,10 +87,10 @@ def plain_text(message: Message, shown: Sequence[Link]) -> str:
     return cut(_utf8("\n\n".join(filter(None, blocks))), PART_LIMIT) + "\n"
 
 
-def html(message: Message, shown: Sequence[Link]) -> str:
-    """Write the part that most people see."""
+def html(message: Message, shown: Sequence[Link], *, picture: str | None = None) -> str:
+    """Write the part that most people see; `picture` is the Content-ID of one."""
     colour = RESOLVED_COLOUR if message.status is Status.RESOLVED else COLOURS[message.severity]
-    rows = "".join(f"<tr><td>{block}</td></tr>" for block in _blocks(message, shown))
+    rows = "".join(f"<tr><td>{block}</td></tr>" for block in _blocks(message, shown, picture))
     return _utf8(
         '<!doctype html><html><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         f'</head><body style="margin:0;padding:16px;{_FONT}">'
@@ -81,7 +99,7 @@ def html(message: Message, shown: Sequence[Link]) -> str:
     )
 
 
-def _blocks(message: Message, shown: Sequence[Link]) -> Iterator[str]:
+def _blocks(message: Message, shown: Sequence[Link], picture: str | None) -> Iterator[str]:
     yield f'<h1 style="margin:0 0 8px;font-size:20px;line-height:28px">{escape(message.headline)}</h1>'
     if message.body:
         yield f'<p style="margin:0 0 12px;font-size:15px;line-height:22px">{escape(message.body)}</p>'
@@ -94,6 +112,9 @@ def _blocks(message: Message, shown: Sequence[Link]) -> Iterator[str]:
         lines = "\n".join(map(escape, message.evidence))
         style = "margin:12px 0;padding:8px;background:#f4f4f5;color:#18181b;font-size:12px;line-height:16px"
         yield f'<pre style="{style};white-space:pre-wrap;word-break:break-word">{lines}</pre>'
+    if picture is not None and message.chart is not None:
+        about = f'width="600" height="240" alt="{escape(message.chart.title)}"'
+        yield f'<img src="cid:{escape(picture)}" {about} style="display:block;max-width:100%;height:auto">'
     if message.advice:
         yield f'<p style="margin:12px 0;font-size:14px"><b>Advice:</b> {escape(message.advice)}</p>'
     for link in shown:

@@ -1,23 +1,29 @@
 """Slack's Web API with a bot's token: one thread a job, whose first message shows the final state.
 
-A thread's first message is edited before anything is posted, so that a repeat after a failure posts once. What Slack
-says is a word in the body of a 200; a word that nobody knows is tried again, since nothing is lost by that.
+A thread's first message is edited before anything is posted, so that a repeat after a failure posts once. A picture
+follows its message into the thread, if the bot may upload files. What Slack says is a word in the body of a 200; a word
+that nobody knows is tried again, since nothing is lost by that.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from agent.channels.shared.base import Tools
 from agent.channels.shared.exchange import Request, Response, classify_status, not_the_vendor, refusal, retry_after
 from agent.channels.shared.http import Ask
+from agent.channels.shared.multipart import FILE_NAME
 from agent.channels.shared.posting import JSON_HEADERS, encoded
+from agent.channels.shared.urls import check_url
 from agent.core.message import Message
 from agent.core.model import AlertType, Json, Severity, Status
-from agent.core.ports import Receipt, SendErrorKind
+from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.redact import Secret
 
 SERVER = "https://slack.com"
+FORM = "application/x-www-form-urlencoded"
 ENDS = frozenset({AlertType.JOB_COMPLETED, AlertType.JOB_FAILED, AlertType.JOB_CANCELLED})
 """What ends a job, and so is what its thread shows first."""
 
@@ -77,6 +83,7 @@ class Bot:
 
     def send(self, message: Message, content: Mapping[str, Json], key: str, timeout: float) -> Receipt:
         """Bring what was posted before up to date, then post to its thread. Raises SendError."""
+        picture = self._tools.picture(message)
         ask = self._tools.http.calls(timeout)
         own, thread = self._known(message)
         for place in _outdated(message, own, thread):
@@ -90,9 +97,12 @@ class Bot:
             thread, posted = None, self._call(ask, "chat.postMessage", self._post(message, content, key, None))
         assert posted is not None
         place = _place(posted)
-        root = str(thread or place)
+        root = thread or place
+        if picture is not None and message.chart is not None:
+            with contextlib.suppress(SendError, ValueError):  # the message has arrived, and must not be sent again
+                self._upload(self._tools.afterwards(), picture, message.chart.title, root)
         ref = str(place) if own is None or thread is None else str(own)
-        return Receipt(ref, status=posted.status, job_ref=root if message.alert.job_id else None)
+        return Receipt(ref, status=posted.status, job_ref=str(root) if message.alert.job_id else None)
 
     def probe(self, timeout: float) -> str:
         """Ask whose token it is. Raises SendError."""
@@ -102,8 +112,11 @@ class Bot:
 
     def request(self, method: str, body: Mapping[str, Json]) -> Request:
         """Build one call of the Web API."""
-        headers = {**JSON_HEADERS, "Authorization": f"Bearer {self._token.reveal()}"}
-        return Request("POST", f"{self._server}/api/{method}", headers, encoded(dict(body)))
+        return self._request(method, JSON_HEADERS["Content-Type"], encoded(dict(body)))
+
+    def _request(self, method: str, content_type: str, content: bytes) -> Request:
+        headers = {"Content-Type": content_type, "Authorization": f"Bearer {self._token.reveal()}"}
+        return Request("POST", f"{self._server}/api/{method}", headers, content)
 
     def first(self, message: Message, content: Mapping[str, Json], key: str) -> Request:
         """Build the call that posts the message, in the thread that is known."""
@@ -139,17 +152,31 @@ class Bot:
         kept = {name: value for name, value in content.items() if name in ("text", "blocks", "attachments")}
         return {"channel": place.channel, "ts": place.ts, **kept}
 
+    def _upload(self, ask: Ask, picture: bytes, title: str, thread: Place) -> None:
+        """Show a picture in a thread: ask where to put it, put it there, share it. Raises SendError or ValueError."""
+        wanted = urlencode({"filename": FILE_NAME, "length": len(picture), "alt_txt": title})
+        found = self._judge(ask(self._request("files.getUploadURLExternal", FORM, wanted.encode()))).object
+        put = Request("POST", check_url(str(found.get("upload_url"))), {"Content-Type": "image/png"}, picture)
+        error = classify_status(ask(put), self._tools.clock.now().wall, self._tools.redactor)
+        if error is not None:
+            raise error
+        file = {"id": found.get("file_id"), "title": title}
+        shared = {"files": [file], "channel_id": thread.channel, "thread_ts": thread.ts}
+        self._call(ask, "files.completeUploadExternal", shared)
+
     def _call(
         self, ask: Ask, method: str, body: Mapping[str, Json], gone: frozenset[str] = frozenset()
     ) -> Response | None:
         """Make one call; None where Slack says one of the words in `gone`. Raises SendError."""
         response = ask(self.request(method, body))
+        return None if response.object.get("error") in gone else self._judge(response)
+
+    def _judge(self, response: Response) -> Response:
+        """Return the answer if Slack says that all is well. Raises SendError."""
         said, now, redactor = response.object, self._tools.clock.now().wall, self._tools.redactor
         if said.get("ok") is True:
             return response
         word = said.get("error")
-        if word in gone:
-            return None
         error = classify_status(response, now, redactor)
         if not isinstance(word, str):
             raise error or not_the_vendor(response, redactor)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.core.clock import HOUR
 from agent.core.model import Alert, Delivery, DeliveryState, Hold, Ledger, NotificationKind, Status
 from agent.core.policy.model import Rules
 
@@ -11,6 +12,9 @@ DROPPED = "dropped_by_user"
 
 BRIEF = frozenset({Hold.COOLDOWN, "settling"})
 """For what a first message waits when its alert is not worth one by itself, should it end meanwhile."""
+
+STALE = HOUR
+"""Until when people are told of an event although what it began is over: that it happened is news all the same."""
 
 NO_DIGESTS: Mapping[str, Delivery] = {}
 
@@ -49,7 +53,7 @@ def owed(
     if over(alert, stateful=stateful):
         return _on_resolve(alert, told, waiting, rules, known=last is not None)
     if alert.status is Status.EVENT:
-        return _on_event(alert, last)
+        return _on_event(alert, last, now)
     if waiting is not None:
         return _while_waiting(alert, waiting)
     if not told:
@@ -70,11 +74,11 @@ def repeat_at(alert: Alert, ledger: Ledger, rules: Rules) -> int | None:
     return ledger.last_accepted_at + every
 
 
-def _on_event(alert: Alert, last: Delivery | None) -> Owed | None:
+def _on_event(alert: Alert, last: Delivery | None, now: int) -> Owed | None:
     if last is None and alert.report is not None:
         return Owed(NotificationKind.REPORT, "its period is over")
-    if last is None and alert.ends_at is not None:
-        return None  # it ended where it was held open, and is no news to anybody else
+    if last is None and alert.ends_at is not None and now - alert.starts_at > STALE:
+        return None  # it ended where it was held open, and is no news to a channel that is new
     if last is None:
         return Owed(NotificationKind.FIRED, "first notification")
     return Owed(last.kind, "first notification", last) if last.state is DeliveryState.DEFERRED else None

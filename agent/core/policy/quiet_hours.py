@@ -1,6 +1,6 @@
 """Stage: quiet hours. What may wait is held until they end, and is then told together."""
 
-from agent.core.clock import DAY
+from agent.core.clock import DAY, unset
 from agent.core.model import Hold, NotificationKind
 from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
 
@@ -11,7 +11,7 @@ TOO_LONG = "deferred_max_age"
 
 def quiet_hours(proposal: Proposal, context: Context, now: int) -> Verdict:
     """Hold back while it is quiet; whoever was told "firing" is told "resolved", if only afterwards."""
-    if _passes(proposal, context):
+    if unset(now) or _passes(proposal, context):
         return PASS
     until = context.quiet_until(proposal.recipient.name, proposal.alert.type, now)
     held = proposal.held if proposal.held_for(Hold.QUIET_HOURS) else None

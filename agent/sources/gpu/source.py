@@ -3,6 +3,8 @@
 The child is replaced when it hangs, and when the driver was upgraded underneath, since a library is never unloaded.
 """
 
+import ctypes
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -25,6 +27,8 @@ from agent.sources.gpu.xid_events import XidEvents
 
 BUS = Path("/sys/bus/pci/devices")
 NVIDIA = "0x10de"
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when the thread that started it ends."""
 DISPLAY_CLASSES = ("0x0300", "0x0302")
 """PCI classes of GPUs: with and without a display."""
 RETRY_FIRST, RETRY_AT_MOST = 1.0, 30.0
@@ -70,6 +74,8 @@ class Parent(Protocol):
 
 def in_child(settings: Mapping[str, Json], parent: Parent) -> "GpuSource":
     """Build the source in a child process. `settings`: `interval` and `slow_interval` in seconds, `bus` a folder."""
+    # Its input ends with the parent, too; but in the middle of a call that never returns it would not notice.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     return GpuSource(
         settings["interval"], settings["slow_interval"], bus=settings.get("bus") or str(BUS), note=parent.note
     )
