@@ -13,7 +13,14 @@ from bench.setting import Setting
 MS = 1_000
 PAUSE = 0.5
 """Seconds between two runs."""
-CONFIGURATION = '[channels.hook]\ntype = "webhook"\nurl = "{url}"\nalerts = ["job_failed"]\n'
+CONFIGURATION = """
+[rate_limit]  # as many failures in a row are told together otherwise
+burst = 1000
+[channels.hook]
+type = "webhook"
+url = "{url}"
+alerts = ["job_failed"]
+"""
 TRAINING = """
 import os, sys, time
 for step in range(1, 11):
