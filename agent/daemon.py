@@ -21,6 +21,7 @@ from agent.core.model import AlertType, Severity, Status
 from agent.core.ports import Source
 from agent.core.redact import Redactor
 from agent.parts import Parts
+from agent.release import release
 from agent.roster import Roster
 from agent.runtime import log, memory, systemd
 from agent.runtime.bell import Bell
@@ -133,12 +134,12 @@ class Daemon:
         self._stop()
 
     def _assemble(self) -> None:
-        release = app.release()
+        this_release = release()
         self._board = Board()
         self._supervisor = Supervisor(self._board, self._clock)
         self._showing = app.showing(self._loaded, self._place.environ)
-        self._view = AgentView(self._board, self._directory.connect, self._clock, lambda: self._showing, release)
-        self._metrics = Metrics(release, self._board, self._view.snapshot, lambda: self._logging.dropped)
+        self._view = AgentView(self._board, self._directory.connect, self._clock, lambda: self._showing, this_release)
+        self._metrics = Metrics(this_release, self._board, self._view.snapshot, lambda: self._logging.dropped)
         self._view.page = self._metrics.page
         self._parts = Parts(
             self._clock, self._board, self._metrics, self._directory, self._supervisor, uuid.uuid4().hex, self._clean

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
 
-from agent import app
+from agent import channel_wiring
 from agent.config.load import Loaded
 from agent.core.clock import Clock
 from agent.core.redact import Redactor
@@ -24,7 +24,8 @@ def ping(loaded: Loaded, clock: Clock) -> Callable[[bool], None] | None:
 
     def send(well: bool) -> None:  # noqa: FBT001 - what it tells
         url = secret.reveal() if well else failing(secret.reveal())
-        with closing(app.tools(loaded, redactor, clock).http) as client:  # a connection would lie idle till the next
+        equipment = channel_wiring.tools(loaded, redactor, clock)
+        with closing(equipment.http) as client:  # a connection would lie idle till the next
             response = client.request(Request("GET", url, {}), TIMEOUT)
         error = classify_status(response, clock.now().wall, redactor)
         if error is not None:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from agent import app
+from agent import app, channel_wiring
 from agent.config.load import Loaded
 from agent.core.redact import Redactor
 from agent.runtime.clock import SystemClock
@@ -46,19 +46,19 @@ def steering(loaded: Loaded) -> Steering:
 
 def channels(loaded: Loaded) -> tuple[str, ...]:
     """The names of the enabled channels."""
-    return tuple(item.name for item in app.recipients(loaded))
+    return tuple(item.name for item in channel_wiring.recipients(loaded))
 
 
 @contextmanager
 def channel(name: str, loaded: Loaded) -> Iterator[Outlet]:
     """Build one configured channel, to send to by hand. Raises KeyError for a name that is not configured."""
-    equipment = app.tools(loaded, Redactor(loaded.secrets), SystemClock())
+    equipment = channel_wiring.tools(loaded, Redactor(loaded.secrets), SystemClock())
     with closing(equipment.http):
-        outlet = app.outlet(name, loaded, equipment)
+        outlet = channel_wiring.outlet(name, loaded, equipment)
         with closing(outlet.channel):
             yield outlet
 
 
 def composer(name: str, loaded: Loaded) -> Compose:
     """Put alerts into words as the agent would for this channel."""
-    return app.composer(name, loaded, Redactor(loaded.secrets), os.environ)
+    return channel_wiring.composer(name, loaded, Redactor(loaded.secrets), os.environ)

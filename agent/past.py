@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
-from agent import app, offline, reporting
+from agent import channel_wiring, offline, reporting
 from agent.channels.shared import mail
 from agent.config.load import Loaded
 from agent.core import report_alert
@@ -60,7 +60,7 @@ def report(loaded: Loaded, kind: AlertType, day: date | None, now: int) -> Past:
 
 def takers(loaded: Loaded, kind: AlertType) -> list[str]:
     """The channels that a report of this type is sent to."""
-    return sorted(reporting.takers(loaded, app.recipients(loaded))[kind])
+    return sorted(reporting.takers(loaded, channel_wiring.recipients(loaded))[kind])
 
 
 def send(loaded: Loaded, past: Past) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from agent import app, lifeline
+from agent import channel_wiring, lifeline, source_wiring
 from agent.config.load import Loaded
 from agent.core.clock import Clock
 from agent.core.redact import Redactor
@@ -48,8 +48,8 @@ class Roster:
                 self._add_channel(channel, loaded)
 
     def _adopt_channels(self, loaded: Loaded) -> None:
-        wanted = {item.name: _channel_settings(item.name, loaded) for item in app.recipients(loaded)}
-        self._parts.metrics.init_channels({item.name: item.type for item in app.recipients(loaded)})
+        wanted = {item.name: _channel_settings(item.name, loaded) for item in channel_wiring.recipients(loaded)}
+        self._parts.metrics.init_channels({item.name: item.type for item in channel_wiring.recipients(loaded)})
         for name in [name for name, settings in self._channels.items() if wanted.get(name) != settings]:
             self._parts.supervisor.remove(NOTIFIER + name)
             del self._channels[name]
@@ -60,8 +60,8 @@ class Roster:
 
     def _add_channel(self, name: str, loaded: Loaded) -> None:
         redactor = Redactor(loaded.secrets)
-        outlet = app.outlet(name, loaded, app.tools(loaded, redactor, self._clock))
-        self._parts.add_notifier(outlet, app.composer(name, loaded, redactor, self._environ))
+        outlet = channel_wiring.outlet(name, loaded, channel_wiring.tools(loaded, redactor, self._clock))
+        self._parts.add_notifier(outlet, channel_wiring.composer(name, loaded, redactor, self._environ))
 
     def _adopt_heartbeat(self, loaded: Loaded) -> None:
         settings = (loaded.settings.heartbeat, loaded.settings.http)
@@ -74,7 +74,7 @@ class Roster:
             self._parts.add_heartbeat(ping, loaded.settings.heartbeat.interval)
 
     def _adopt_sources(self, loaded: Loaded) -> None:
-        wanted = {**app.source_settings(loaded), **app.remote_log_settings(loaded, self._board)}
+        wanted = {**source_wiring.source_settings(loaded), **source_wiring.remote_log_settings(loaded, self._board)}
         for name in [name for name, settings in self._sources.items() if wanted.get(name) != settings]:
             self._parts.supervisor.remove(name)
             del self._sources[name]
@@ -82,7 +82,7 @@ class Roster:
         for name in fresh:
             self._sources[name] = wanted[name]
             ring = self._parts.bells.ringer(name)
-            self._parts.add_source(app.source(name, loaded, self._board, self._clock, ring))
+            self._parts.add_source(source_wiring.source(name, loaded, self._board, self._clock, ring))
 
 
 def _channel_settings(name: str, loaded: Loaded) -> object:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent import app, reporting
+from agent import app, channel_wiring, reporting
 from agent.config.load import Loaded
 from agent.core.clock import DAY, MINUTE
 from agent.core.facts import Event, HandedIn, event_id
@@ -87,14 +87,14 @@ def simulate(loaded: Loaded, timeline: Timeline) -> list[dict[str, Json]]:
     clock = VirtualClock(timeline.start)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gpuwarden-simulate-")))
-        equipment = app.tools(loaded, Redactor(loaded.secrets), clock)
+        equipment = channel_wiring.tools(loaded, Redactor(loaded.secrets), clock)
         stack.callback(equipment.http.close)
         settings, wanted = app.evaluator_settings(loaded), reporting.wanted(loaded, os.environ)
-        outlets = [app.outlet(item.name, loaded, equipment) for item in settings.recipients]
+        outlets = [channel_wiring.outlet(item.name, loaded, equipment) for item in settings.recipients]
         for outlet in outlets:
             stack.callback(outlet.channel.close)
         channels = {item.name: Remembering(item.channel, clock) for item in outlets}
-        composers = [app.composer(item.name, loaded, equipment.redactor, os.environ) for item in outlets]
+        composers = [channel_wiring.composer(item.name, loaded, equipment.redactor, os.environ) for item in outlets]
         ways_out = [
             (replace(outlet, channel=channels[outlet.name]), compose)
             for outlet, compose in zip(outlets, composers, strict=True)

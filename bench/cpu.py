@@ -38,7 +38,9 @@ gauge step
 def measure(setting: Setting) -> list[Row]:
     """Look at the processor time of several windows, first with no logs at all."""
     windows = setting.runs(3, 1)
-    with setting.site("none").running() as daemon:
+    site = setting.site("none")
+    site.configure("[sources.logs]\ndiscover = false\n")
+    with site.running() as daemon:
         none = shares_of([daemon.pid], windows)[0]
     found = _with_logs(setting.site("cpu"), windows)
     rows = [Row("processor, no logs", none, "% of a core", remark=f"windows of {WINDOW:.0f} s")]
@@ -48,7 +50,7 @@ def measure(setting: Setting) -> list[Row]:
 def _with_logs(site: Site, windows: int) -> list[Row]:
     logs = site.folder / "logs"
     bars = _make_logs(logs)
-    site.configure(f'[sources.logs]\npaths = ["{logs}/*.log"]\n')
+    site.configure(f'[sources.logs]\npaths = ["{logs}/*.log"]\ndiscover = false\n')  # not what others write here
     with site.running() as daemon, _writing(bars), _mtail(site.folder, logs) as peer:
         shares = shares_of([daemon.pid, *peer], windows)
         memory = daemon.resident()

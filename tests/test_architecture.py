@@ -19,8 +19,9 @@ MODULES = sorted(path for path in AGENT.rglob("*.py") if path.name != "__init__.
 
 ROOMS = {"core", "sources", "store", "channels", "config", "runtime", "web"}
 ATTIC = {
-    "app", "banner", "daemon", "demo", "demo_agent", "demo_training", "described", "finished", "gpus", "offline",
-    "lifeline", "parts", "past", "remote", "remote_disks", "reporting", "roster", "simulation",
+    "app", "banner", "channel_wiring", "daemon", "demo", "demo_agent", "demo_training", "described", "finished", "gpus",
+    "lifeline", "offline", "parts", "past", "release", "remote", "remote_disks", "reporting", "roster", "simulation",
+    "source_wiring",
 }  # fmt: skip
 """The modules beside the rooms, which build and run the whole."""
 

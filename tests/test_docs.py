@@ -278,7 +278,7 @@ def test_rules_and_scrapes_use_metrics_that_exist() -> None:
 
 
 def test_every_channel_type_has_a_page() -> None:
-    from agent.app import channel_types
+    from agent.channel_wiring import channel_types
 
     pages = {page.stem for page in (ROOT / "docs" / "channels").glob("*.md")} - {"README"}
     assert pages == set(channel_types())

@@ -115,7 +115,8 @@ class Channel:
         sent = self._result(response, "message_id")
         if picture is not None:
             with contextlib.suppress(SendError):  # the message has arrived, and must not be sent again
-                ask(form(self._method("sendPhoto"), _answering(sent["message_id"], place), "photo", picture))
+                photo = form(self._method("sendPhoto"), _answering(sent["message_id"], place), "photo", picture)
+                self._tools.afterwards()(photo)
         came_from = self._config.chat_id
         moved_to = f"{came_from}>{place.chat}" if place.chat != came_from else None
         return Receipt(ref=str(sent["message_id"]), status=response.status, moved_to=moved_to)

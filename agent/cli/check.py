@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent import app, offline
+from agent import offline, source_wiring
 from agent.cli.common import common_options, load_or_exit
 from agent.cli.test import HINTS
 from agent.config import checks, online
@@ -28,7 +28,7 @@ def check(ctx: click.Context, *, connect: bool, as_json: bool) -> None:
     Ends with 2 if the agent could not start or work like this, and with 1 if only a channel cannot deliver.
     """
     loaded = load_or_exit(ctx)
-    findings = checks.check(loaded, remarks=app.remarks)
+    findings = checks.check(loaded, remarks=source_wiring.remarks)
     reached = []
     if connect and not _bad(findings):
         answers = {name: answer for name in offline.channels(loaded) if (answer := _ask(name, loaded)) is not None}

@@ -10,7 +10,7 @@ from agent.cli import show
 from agent.cli.common import common_options, load_or_exit
 from agent.config.errors import suggestion
 from agent.config.load import Loaded
-from agent.core import samples
+from agent.core import chart_sample, samples
 from agent.core.health_rules import SUSPENSIONS
 from agent.core.message import Message
 from agent.core.model import AlertType, Delivery, DeliveryState, NotificationKind
@@ -48,7 +48,9 @@ def test_command(ctx: click.Context, *, channel: str, alert_type: str, dry_run: 
         raise click.BadParameter(text, param_hint="CHANNEL")
     with offline.channel(channel, loaded) as outlet:
         row = _delivery(outlet, AlertType(alert_type), loaded)
-        message = offline.composer(channel, loaded)(offline.News(row, row.snapshot), row.created_at)
+        chart = chart_sample.of(AlertType(alert_type), samples.JOB) if outlet.pictures else None
+        news = offline.News(row, row.snapshot, chart=chart)
+        message = offline.composer(channel, loaded)(news, row.created_at)
         if dry_run:
             click.echo(outlet.channel.preview(message, row.id))
         else:

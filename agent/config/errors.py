@@ -1,6 +1,5 @@
 """What is wrong with a configuration, said so that its owner can put it right. Standard library only."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,8 @@ class ConfigError(Exception):
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Say what may have been meant, or what there is: `did you mean "x"?`, `expected one of x, y`."""
+    import difflib  # deferred: only mistakes need it
+
     near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     if near:
         return f'did you mean "{near[0]}"?'

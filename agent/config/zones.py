@@ -1,6 +1,5 @@
 """Time zones by name, read from the system's zone database or the `tzdata` package."""
 
-import difflib
 import os
 import zoneinfo
 from collections.abc import Mapping
@@ -24,6 +23,8 @@ def _expected(name: str) -> str:
     known = zoneinfo.available_timezones()
     if not known:
         return 'a zone database: install the package "tzdata"'
+    import difflib  # deferred: only mistakes need it
+
     near = difflib.get_close_matches(name, known, n=1)
     example = near[0] if near else "Europe/Berlin"
     return f'an IANA time zone such as "{example}", or "{LOCAL}"'

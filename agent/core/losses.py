@@ -75,20 +75,22 @@ class Records:
         self._count = 1 if number(opening) is Number.NONE else 0
         self._lines = 0
         self._recovered = False
-        self._step = _step(opening)
+        self._epoch = _epoch(opening)
+        self._step = self._counted = _step(opening, self._epoch)
 
     def take(self, text: str) -> Step:
         """Look at the next line: ENDED where there is something to tell, CUT where the wait is over."""
         self._lines += 1
-        found, before = number(text), self._step
-        self._step = _step(text) or before
+        found = number(text)
+        self._epoch = _epoch(text) or self._epoch
+        self._step = _step(text, self._epoch) or self._step
         if found is Number.FINITE or self._lines > WITHIN:
             self._recovered = found is Number.FINITE and self._count > 1
             self._last = text if self._recovered else self._last
             return Step.CUT
-        if found is None or (self._step is not None and self._step == before):
+        if found is None or (self._step is not None and self._step == self._counted):
             return Step.FOREIGN  # a bar that is drawn again is the same record
-        self._count, self._last, self._lines = self._count + 1, text, 0
+        self._count, self._last, self._lines, self._counted = self._count + 1, text, 0, self._step
         return Step.ENDED if self._count in TOLD_AT else Step.FOREIGN
 
     def told(self) -> Told:
@@ -99,10 +101,16 @@ class Records:
         return Told(self._last, context, {"records": self._count})
 
 
-def _step(text: str) -> str | None:
-    """Which step a record is about: its last bar's, with the epoch where that is told, or the first that it names."""
-    bars, epoch = _BAR.findall(text), _EPOCH.search(text)
+def _step(text: str, epoch: str) -> str | None:
+    """Which step a record of an epoch is about: its last bar's, or the first that it names."""
+    bars = _BAR.findall(text)
     if bars:
-        return f"{epoch[0] if epoch else ''} {bars[-1]}"
+        return f"{epoch} {bars[-1]}"
     step = _NAMED_STEP.search(text)
     return step[1] if step else None
+
+
+def _epoch(text: str) -> str:
+    """The epoch as a line names it, be it only a header above bars; empty where it names none."""
+    found = _EPOCH.search(text)
+    return found[0] if found else ""

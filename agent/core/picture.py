@@ -32,12 +32,14 @@ def before(alert: Alert, job: Job, curve: Sequence[Point]) -> Chart | None:
     autopsy = job.incident.autopsy if job.incident is not None else None
     if autopsy is not None and autopsy.memory is not None and set(autopsy.chart) <= set(alert.evidence):
         return autopsy.memory
-    return _loss(job, [point for point in curve if point.at <= alert.starts_at])
-
-
-def _loss(job: Job, points: Sequence[Point]) -> Chart | None:
+    points = [point for point in curve if point.at <= alert.starts_at]
     known = [(float(point.step), point.loss) for point in points if point.loss is not None]
+    return loss(job.name, known, points[-1].step) if points else None
+
+
+def loss(name: str, known: Sequence[tuple[float, float]], event: float) -> Chart | None:
+    """The loss of the job `name` by its steps, as far as it is a number, and the step of the event."""
     finite = tuple((step, value) for step, value in known if math.isfinite(value))
     if len(finite) < LEAST:
         return None
-    return Chart(f"Loss of {job.name}", "step", "loss", (Series("loss", finite),), event=float(points[-1].step))
+    return Chart(f"Loss of {name}", "step", "loss", (Series("loss", finite),), event=float(event))

@@ -47,12 +47,17 @@ class Housekeeping:
         if self._database.write(lambda conn: retain(conn, now.wall, round(seconds * SECOND), rows)):
             return Next(BETWEEN_BATCHES)
         self._database.write(lambda conn: vacuum(conn, PAGES))
+        self._let_go()
         return Next(INTERVAL)
 
     def close(self, now: Instant) -> None:  # noqa: ARG002 - the shape of a worker's end
         """Let go of the database."""
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._database is not None:
             self._database.close()
+            self._database = None
 
     def _check(self) -> None:
         damage = self._check_later() if self._check_later is not None else None

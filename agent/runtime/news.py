@@ -11,6 +11,7 @@ from agent.core.model import Alert, Delivery, Hold, Ledger, NotificationKind, St
 from agent.core.ports import Receipt
 from agent.core.references import NOTHING_KNOWN, References
 from agent.store import alerts, digests, jobs, ledger, references
+from agent.store.errors import Undecodable
 
 
 class Member(NamedTuple):
@@ -61,8 +62,11 @@ def look(conn: sqlite3.Connection, row: Delivery, *, pictures: bool = False) -> 
 def _chart(conn: sqlite3.Connection, alert: Alert, row: Delivery) -> Chart | None:
     if row.plain or alert.job_id is None or not picture.pictured(alert, row.kind):
         return None
-    job = jobs.get(conn, alert.job_id)
-    return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
+    try:
+        job = jobs.get(conn, alert.job_id)
+        return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
+    except Undecodable:  # a picture is no reason to hold a message back
+        return None
 
 
 def told(conn: sqlite3.Connection, news: News, receipt: Receipt, now: int) -> None:

@@ -100,6 +100,33 @@ def test_what_was_seen_outlives_a_restart_and_a_late_delivery(nodes, tmp_path):
     message = run.messages()["job_failed"]
     assert "pid 7777 (vllm), held 43.0 GiB" in message.body
     assert message.evidence[-1].startswith("pid 4000 ")
+    assert message.chart.series[0].points[-1] == (0.0, 43.0)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_job_that_ends_otherwise_shows_its_loss_and_its_plain_form_shows_nothing(nodes, tmp_path, refused):
+    run = Run(nodes, tmp_path)
+    run.node.channels["ops"].fail = [SendError(SendErrorKind.REJECTED, "too long")] * refused
+    run.log.end(1)
+    run.node.run(300, step=10)
+    failed = run.messages()["job_failed"]
+    assert failed.plain is refused
+    if refused:
+        assert failed.chart is None
+    else:
+        assert (failed.chart.title, failed.chart.event) == ("Loss of train.py", 7.0)
+        assert [step for step, _ in failed.chart.series[0].points] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("broken", ["UPDATE job_curve SET points = '[[1'", "UPDATE job SET body = '{'"])
+def test_what_cannot_be_read_for_a_picture_holds_no_message_back(nodes, tmp_path, broken):
+    run = Run(nodes, tmp_path)
+    run.node.channels["ops"].fail = [SendError(SendErrorKind.LIMITED, "pause", retry_after=120.0)]
+    run.log.end(1)
+    run.node.run(100, step=10)
+    run.node.database.write(lambda conn: conn.execute(broken))
+    run.node.run(120, step=10)
+    assert run.messages()["job_failed"].chart is None
 
 
 def test_a_node_without_gpus_tells_what_the_text_says(nodes, tmp_path):

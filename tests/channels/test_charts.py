@@ -2,11 +2,13 @@
 
 import importlib
 import json
+import time
 from dataclasses import replace
 from email import message_from_bytes, policy
 
 import pytest
 
+from agent.channels.shared import base
 from agent.channels.shared.mail import html
 from agent.core.model import NotificationKind, Status
 from agent.core.ports import SendError, SendErrorKind
@@ -133,10 +135,10 @@ def test_a_photo_follows_its_message_to_where_the_group_moved():
     assert fields["chat_id"] == "-1009999999999"
 
 
-def photo_answered(answer):
+def photo_answered(answer, timeout=2):
     """Telegram takes the message, and answers so to the photo."""
     with TelegramStandIn(TelegramStandIn.ACCEPT, answer) as telegram:
-        receipt = channel(telegram_table(telegram, timeout=2), draw=drawn).send(PICTURED, "key")
+        receipt = channel(telegram_table(telegram, timeout=timeout), draw=drawn).send(PICTURED, "key")
         assert len(telegram.shown) == 1
         assert [request.path.rpartition("/")[2] for request in telegram.received] == ["sendMessage", "sendPhoto"]
     return receipt
@@ -154,6 +156,13 @@ def test_a_photo_that_is_refused_is_not_tried_again():
         telegram.takes_photos = False
         assert channel(telegram_table(telegram), draw=drawn).send(PICTURED, "key").ref == "1"
         assert len(telegram.received) == 2
+
+
+def test_a_photo_that_telegram_does_not_answer_holds_the_message_up_for_seconds(monkeypatch):
+    monkeypatch.setattr(base, "PICTURE_TIME", 0.3)
+    start = time.monotonic()
+    assert photo_answered(Answer(manner=Manner.HANG), timeout=60).ref == "1"
+    assert time.monotonic() - start < 5
 
 
 def slack(workspace, what=PICTURED):

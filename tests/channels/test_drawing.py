@@ -1,5 +1,6 @@
 """The process that draws: what it gives, and that nothing it does can hurt."""
 
+import tempfile
 import time
 
 import pytest
@@ -44,6 +45,14 @@ def test_a_process_that_hangs_is_ended(child, monkeypatch):
     start = time.monotonic()
     assert drawing.draw(CHART) is None
     assert time.monotonic() - start < 5
+
+
+def test_what_the_library_notes_is_gone_with_it(child, tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "PATIENCE", 0.5)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    child("import os, time, pathlib; pathlib.Path(os.environ['MPLCONFIGDIR'], 'fonts').touch(); time.sleep(60)")
+    assert drawing.draw(CHART) is None
+    assert list(tmp_path.glob("gpuwarden-chart-*")) == []
 
 
 def test_a_python_that_is_gone_costs_the_picture_alone(monkeypatch):

@@ -58,6 +58,8 @@ def test_the_exact_page(notion):
             "Final loss": {"number": 0.0213},
             "Started": {"date": {"start": "2026-09-21T14:13:20.000Z"}},
             "Link": {"url": "https://runs.example/1?a=1&b=2"},
+            "Type": {"multi_select": [{"name": "job_failed"}]},
+            "Resolved": {"checkbox": False},
         },
         "children": [
             block("paragraph", "❌ Training failed\nbert-large ran out of GPU memory at step 4200 of 5000."),

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from agent.channels.shared import drawing
+from tests.support.discord import DiscordStandIn
+from tests.support.forms import form
 from tests.support.slack import SlackStandIn
 from tests.support.standin import Answer, Manner, StandIn
 
@@ -137,6 +140,18 @@ def test_an_unknown_type_ends_with_2(ask):
     result = ask("test", "console", "--type", "fire")
     assert result.exit_code == 2
     assert "'fire' is not one of 'job_started'" in result.stderr
+
+
+def test_the_sample_is_shown_with_a_picture_where_it_can_be_drawn(file, ask, tmp_path, monkeypatch):
+    (tmp_path / "stub_that_draws.py").write_text("import sys; sys.stdout.buffer.write(b'\\x89PNG\\r\\n\\x1a\\n')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(drawing, "CHILD", "stub_that_draws")
+    monkeypatch.setattr(drawing, "LIBRARY", "json")
+    with DiscordStandIn() as discord:
+        config = file(f'[channels.chat]\ntype = "discord"\nurl = "{discord.webhook}"\n')
+        assert ask("--config", config, "test", "chat").exit_code == 0
+        (request,) = discord.received
+    assert form(request)["files[0]"].content == drawing.SIGNATURE
 
 
 def test_nothing_is_stored(hook, state):

@@ -1,7 +1,8 @@
 """Short logs in the words of many frameworks, launchers and kernels, against the verdict that a person would give.
 
-`excerpts.jsonl` holds one object a line: `text`; `label`, the kind that must be the verdict, or `none` (a trap),
-`progress` or `completed`; `progress`, the step, total and loss shown last, or null where they do not matter.
+Both files hold one object a line: `text`; `label`, the kind that must be the verdict, or `none` (a trap), `progress` or
+`completed`; `progress`, the step, total and loss shown last, or null where they do not matter. Most of
+`excerpts_found.jsonl` was cut out of public issues (`source`), with users, hosts and paths replaced.
 """
 
 import json
@@ -12,7 +13,9 @@ import pytest
 from agent import finished
 
 HEALTHY = {"none", "progress", "completed"}
-EXCERPTS = [json.loads(line) for line in Path(__file__).with_name("excerpts.jsonl").read_text("utf-8").splitlines()]
+FILES = ["excerpts.jsonl", "excerpts_found.jsonl"]
+LINES = [line for name in FILES for line in Path(__file__).with_name(name).read_text("utf-8").split("\n") if line]
+EXCERPTS = [json.loads(line) for line in LINES]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core import picture
+from agent.core import chart_sample, picture, samples
 from agent.core.chart import TEXT_LIMIT, Chart, Series, cleaned
 from agent.core.clock import MINUTE
 from agent.core.codec import decode, encode
@@ -98,3 +98,14 @@ def test_texts_are_cleaned_for_eyes_outside():
     shown = cleaned(chart, lambda text: text.replace("secret", "***"))
     assert shown.title.startswith("a b *** xxx") and len(shown.title) == TEXT_LIMIT
     assert shown.series[0].name == "***"
+
+
+@pytest.mark.parametrize("kind", AlertType)
+def test_samples_have_pictures_like_real_ones(kind):
+    chart = chart_sample.of(kind, samples.JOB)
+    assert (chart is not None) == (kind in picture.ABOUT_A_RUN)
+    evidence = samples.full(kind, "n1", START).evidence
+    if any(line.startswith("GPU memory over") for line in evidence):
+        for one in chart.series:
+            (line,) = [line for line in evidence if line.startswith(one.name)]
+            assert line.endswith(f" {one.points[-1][1]:.1f} GiB")

@@ -20,19 +20,21 @@ class Refusing:
     """The real database, unless told to refuse."""
 
     def __init__(self, path):
-        self._database = Database.open(path)
+        self._path = path
         self.error = None
 
     def write(self, body):
         if self.error:
             raise self.error
-        return self._database.write(body)
+        with Database.open(self._path) as database:
+            return database.write(body)
 
     def read(self, body):
-        return self._database.read(body)
+        with Database.open(self._path) as database:
+            return database.read(body)
 
     def close(self):
-        self._database.close()
+        """Nothing is held open: a source may ask for the database again."""
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_events_and_the_checkpoint_stand_or_fall_together(step_of, clock, path, 
     class CutOff:
         """Dies between the last statement and the commit."""
 
-        read = database.read
+        read, close = database.read, database.close
 
         def write(self, body):
             def cut(conn):

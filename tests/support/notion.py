@@ -25,6 +25,8 @@ SHAPE = {
     "Ended": {"id": "g", "type": "date", "date": {}},
     "Link": {"id": "h", "type": "url", "url": {}},
     "Step": {"id": "i", "type": "people", "people": {}},
+    "Type": {"id": "j", "type": "multi_select", "multi_select": {"options": []}},
+    "Resolved": {"id": "k", "type": "checkbox", "checkbox": {}},
 }  # fmt: skip
 
 

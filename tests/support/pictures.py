@@ -7,33 +7,43 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from email import message_from_bytes, policy
 from html import escape
 from pathlib import Path
 
+from agent.core import chart_sample
 from agent.core.model import AlertType, NotificationKind
 from agent.core.samples import full
 from tests.channels.adapters import ADAPTERS
-from tests.channels.samples import channel, message
-from tests.support import looks_of_trackers
+from tests.channels.samples import PNG, channel, message
+from tests.support import looks_of_mail, looks_of_trackers
 from tests.support.clock import START
 from tests.support.looks import CHATS, Card
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+CHART = chart_sample.of(AlertType.JOB_FAILED, "")
 WIDTH, MARGIN, LINE = 640, 24, 20
 SANS, MONO = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif", "ui-monospace, Menlo, Consolas, monospace"
 INK, GREY, PALE, BLUE = "#1d1c1d", "#616061", "#f4f4f5", "#1264a3"
-READERS = CHATS | {
+READERS = CHATS | {"email": looks_of_mail.email} | {
     name: getattr(looks_of_trackers, name) for name in ("pagerduty", "jira", "linear", "notion", "alertmanager")
 }
 LOOKS = {"text": "", "small": f'font-size="12" fill="{GREY}"', "link": f'fill="{BLUE}"'}
 
 
-def sent(name: str) -> dict:
-    """What the channel sends of the sample of a failed job."""
+def sent(name: str) -> object:
+    """What the channel sends of the sample of a failed job: the body as JSON, or a mail's page."""
     alert = replace(full(AlertType.JOB_FAILED, "gpu-07", START), test=False)
+    told = message(alert, NotificationKind.FIRED, node="gpu-07", chart=CHART)
+
+    def built(url: str, **changes: object) -> object:
+        return channel({**ADAPTERS[name].table(url), "link": "https://runs.example.com/{job_id}"}, **changes)
+
+    if name == "email":
+        mail = ADAPTERS[name].capture(lambda url: built(url, draw=lambda _: PNG), told, "key")
+        return message_from_bytes(mail, policy=policy.default).get_body(("html",)).get_content()
     with ADAPTERS[name].stand_in() as receiver:
-        made = channel({**ADAPTERS[name].table(receiver.url), "link": "https://runs.example.com/{job_id}"})
-        made.send(message(alert, NotificationKind.FIRED, node="gpu-07"), "key")
+        built(receiver.url).send(told, "key")
         (request,) = [request for request in receiver.wait_for(1) if ADAPTERS[name].carries(request)]
     return json.loads(request.body)
 
@@ -55,7 +65,7 @@ def _drawn(card: Card) -> Iterator[tuple[int, str]]:
     """Each element with the y at which it ends."""
     y = MARGIN + 12
     yield y, _text(MARGIN, y, card.title, 'font-size="17" font-weight="700"')
-    draw_part = {"facts": _facts, "code": _code, "buttons": _buttons}
+    draw_part = {"facts": _facts, "code": _code, "buttons": _buttons, "chart": _chart}
     for kind, what in card.parts:
         for end, element in draw_part[kind](y, what) if kind in draw_part else _lines(y, what, LOOKS[kind]):
             yield end, element
@@ -110,6 +120,20 @@ def _buttons(y: int, texts: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield y + 42, _box(x, y + 14, width, 30, 'fill="none" stroke="#b0b0b6"')
         yield y + 44, _text(x + 12, y + 34, text, 'font-weight="600"')
         x += width + 8
+
+
+def _chart(y: int, title: str) -> Iterator[tuple[int, str]]:
+    """The courses that the PNG shows, without its axes."""
+    width, height = WIDTH - 2 * MARGIN, 120
+    yield y + 30, _text(MARGIN, y + 28, title, LOOKS["small"])
+    yield y + 40 + height, _box(MARGIN, y + 36, width, height, f'fill="none" stroke="{PALE}"')
+    start = CHART.series[0].points[0][0]
+    for one, colour in zip(CHART.series, ("#1f77b4", "#ff7f0e"), strict=False):
+        points = " ".join(
+            f"{MARGIN + width * (x - start) / (CHART.event - start):.0f},{y + 36 + height * (1 - v / CHART.limit):.0f}"
+            for x, v in one.points
+        )
+        yield y, f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
 
 
 def _box(x: float, y: float, width: float, height: float, looks: str) -> str:

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from agent.channels.shared import drawing
-from agent.channels.shared.http import Client
+from agent.channels.shared.http import Ask, Client
 from agent.channels.shared.urls import check_base, check_url, rebase
 from agent.core.chart import Chart
 from agent.core.clock import Clock
@@ -74,6 +74,9 @@ SeverityName = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "enum": [str(severity) for severity in Severity]}),
 ]
+PICTURE_TIME = 5.0
+"""Seconds for all requests that add a picture to a message."""
+
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=600)]
 
 
@@ -153,6 +156,13 @@ class Tools:
     def picture(self, message: Message) -> bytes | None:
         """The picture that belongs to a message, if there is one; never raises, and takes a few seconds at most."""
         return None if message.chart is None else self.draw(message.chart)
+
+    def afterwards(self) -> Ask:
+        """Send what adds a picture to a message that was accepted.
+
+        It has seconds only: were the agent ended before the message is noted as delivered, it would be repeated.
+        """
+        return self.http.calls(PICTURE_TIME)
 
 
 def links(message: Message, template: str | None) -> tuple[Link, ...]:

@@ -6,14 +6,21 @@ What it is to do, which may hold secrets, comes by its standard input, and not a
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 
-def run(module: str, order: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
-    """Run `module` with `order`; after `timeout` seconds it is ended. Raises subprocess.TimeoutExpired or OSError."""
+def run(
+    module: str, order: bytes, timeout: float, variables: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `module` with `order`; after `timeout` seconds it is ended. Raises subprocess.TimeoutExpired or OSError.
+
+    `variables` are added to its environment.
+    """
     return subprocess.run(
-        [sys.executable, "-m", module], input=order, capture_output=True, timeout=timeout, env=_environ(), cwd="/",
-        start_new_session=True, check=False,
+        [sys.executable, "-m", module], input=order, capture_output=True, timeout=timeout,
+        env={**_environ(), **variables}, cwd="/", start_new_session=True, check=False,
     )  # fmt: skip
 
 

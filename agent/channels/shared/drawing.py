@@ -8,6 +8,7 @@ import logging
 import subprocess
 from dataclasses import asdict
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 
 from agent.channels.shared import children
 from agent.core.chart import Chart
@@ -30,8 +31,11 @@ def available() -> bool:
 
 def draw(chart: Chart) -> bytes | None:
     """Draw it; None where that fails, takes too long or gives too much."""
+    order = json.dumps(asdict(chart)).encode()
     try:
-        done = children.run(CHILD, json.dumps(asdict(chart)).encode(), PATIENCE)
+        # a folder of its own for the library's notes, which a process that is ended would leave behind
+        with TemporaryDirectory(prefix="gpuwarden-chart-", ignore_cleanup_errors=True) as folder:
+            done = children.run(CHILD, order, PATIENCE, {"MPLCONFIGDIR": folder})
     except (OSError, subprocess.TimeoutExpired) as error:
         _log.warning("a picture was not drawn: %s", type(error).__name__)
         return None

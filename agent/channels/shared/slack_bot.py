@@ -100,7 +100,7 @@ class Bot:
         root = thread or place
         if picture is not None and message.chart is not None:
             with contextlib.suppress(SendError, ValueError):  # the message has arrived, and must not be sent again
-                self._upload(ask, picture, message.chart.title, root)
+                self._upload(self._tools.afterwards(), picture, message.chart.title, root)
         ref = str(place) if own is None or thread is None else str(own)
         return Receipt(ref, status=posted.status, job_ref=str(root) if message.alert.job_id else None)
 

@@ -151,7 +151,7 @@ class Log:
     def finish(self, now: Instant) -> tuple[Event, ...]:
         """Tell what is unfinished: nothing more will come."""
         self.close()
-        return self._events(self._scanner.settle(blocks=True), now) if self._scanner is not None else ()
+        return self._events(self._scanner.settle(blocks=True, over=True), now) if self._scanner is not None else ()
 
     def take_copy(self) -> bool:
         """After a truncation, go on in the copy that a rotation made before it; False if there is none."""

@@ -82,7 +82,7 @@ class _Reader:
 
     def finish(self) -> Found:
         """Tell what is unfinished: nothing more will come."""
-        self._take(self._scanner.settle(blocks=True))
+        self._take(self._scanner.settle(blocks=True, over=True))
         self.found.progress = self._scanner.progress
         self.found.output = self._scanner.output
         self.found.suppressed += self._scanner.suppressed

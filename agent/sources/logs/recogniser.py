@@ -17,8 +17,8 @@ from agent.core.signatures import Reading, Signature, excerpt, read, recognise
 from agent.sources.logs.chunk import Span
 from agent.sources.logs.rules import Rules
 
-_NAMED = re.compile(r":|(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Empty|Full)$")
-"""What a line shows in which the name of an exception is whole."""
+_NAMED = re.compile(r":|Interrupt$")
+"""What a line shows in which the name of an exception is whole, and what it means is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,13 @@ class Recogniser:
         if step in (Step.FOREIGN, Step.CUT):
             yield from self._line(record, patterns, watch=watching is None)
 
-    def peek(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
-        """Look at a record that may still grow: it may end a block, but is not used up by one."""
+    def peek(self, record: Record, patterns: Collection[int], *, over: bool) -> Iterator[Meaning]:
+        """Look at a record that may still grow, unless all is `over`: it may end a block, but is not used up by one."""
         watching, item = self._watching.get(record.line.source), self._open.get(record.line.source)
         if watching is not None:
-            yield from self._try(watching, record)
+            yield from self._try(watching, record, over=over)
         if item is not None:
-            yield from self._try(item, record)
+            yield from self._try(item, record, over=over)
         else:
             yield from self._line(record, patterns, watch=False)
 
@@ -143,12 +143,13 @@ class Recogniser:
             item.told = True
             yield self._told(item, record)
 
-    def _try(self, item: _Open, record: Record) -> Iterator[Meaning]:
+    def _try(self, item: _Open, record: Record, *, over: bool) -> Iterator[Meaning]:
         """What a record would tell if it ended a block, which stays as it is.
 
-        A program may pause in the middle of a word, so the last line of a traceback must name its exception in full.
+        A program may pause in the middle of a line, so the last line of a traceback must show more than the name of an
+        exception: what follows may turn a RuntimeError into a lack of memory.
         """
-        if item.signature.block == "traceback" and not _NAMED.search(record.line.text):
+        if item.signature.block == "traceback" and not over and not _NAMED.search(record.line.text):
             return
         trial = replace(item, block=deepcopy(item.block))
         if trial.block.take(record.line.text) is Step.ENDED:

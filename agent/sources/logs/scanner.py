@@ -108,14 +108,17 @@ class LogScanner:
         self._buffer.drop(self._progress_upto)
         return self._taken()
 
-    def settle(self, *, blocks: bool) -> list[Noticed]:
-        """Look at an unfinished record as it stands; with `blocks`, also tell what waits for more lines."""
+    def settle(self, *, blocks: bool, over: bool = False) -> list[Noticed]:
+        """Look at an unfinished record as it stands; with `blocks`, also tell what waits for more lines.
+
+        `over`: no more bytes will come, so what is unfinished is all there is.
+        """
         span = self._buffer.pending
         self._show(self._with_pending(self._unread(span.begin, PROGRESS_WITHIN), ended=True))
         if span.end > span.begin:
             patterns = self._candidates(span.begin, span.end).get(span.begin, frozenset())
             before = len(self._noticed)
-            self._notice(self._recogniser.peek(self._record(span), patterns))
+            self._notice(self._recogniser.peek(self._record(span), patterns, over=over))
             self._settled.update(item.key for item in self._noticed[before:])
         if blocks:
             self._notice(self._recogniser.tell())

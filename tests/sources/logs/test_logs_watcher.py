@@ -103,6 +103,16 @@ def test_whenever_it_is_killed_every_event_is_found_once(tmp_path_factory, momen
     assert len(watch.begun) == 1
 
 
+@pytest.mark.parametrize("name", ["torch.OutOfMemoryError", "RuntimeError"])
+def test_an_error_that_rests_behind_its_name_is_told_once_and_by_what_follows(watches, log, name):
+    log.write_text(f'Traceback (most recent call last):\n  File "train.py", line 9, in <module>\n    main()\n{name}')
+    watch = watches(log).settle()
+    append(log, ": CUDA out of memory. Tried to allocate 2.00 GiB.\n")
+    watch.settle()
+    whole = [fact for fact in watch.found if not fact.text.startswith("Traceback")]
+    assert [(fact.signature, fact.text.partition(":")[0]) for fact in whole] == [("torch_oom", name)]
+
+
 def test_training_seen_before_a_restart_is_not_seen_again(watches, log):
     log.write_text("\r  7%|7 | 7/100 [00:04<03:16,  2.00s/it]")
     watch = watches(log).settle()
