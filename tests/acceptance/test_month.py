@@ -70,14 +70,15 @@ def outcomes(month):
 
 def ends(month):
     """What was not told ended for a reason that is known, and that was so."""
+    dead_at = month.dead_at()
     for row in month.node.deliveries():
         what, reason = f"{row.kind} of {row.snapshot.type} on {row.channel}", (row.reason or "").partition(":")[0]
         if reason not in GOOD_ENDS:
             yield f"{what} ended for {row.reason}"
         elif reason == "rejected" and not {row.id, row.merged_into} & month.refused:
             yield f"{what} was given up as refused, which it never was"
-        elif reason == "too_old" and row.dead_at - row.created_at < YOUNG:
-            yield f"{what} was given up for its age, after {row.dead_at - row.created_at} ms"
+        elif reason == "too_old" and dead_at[row.id] - row.created_at < YOUNG:
+            yield f"{what} was given up for its age, after {dead_at[row.id] - row.created_at} ms"
         elif reason == "quiet_hours" and not month.rules.quiet_hours.suppress:
             yield f"{what} was left out by quiet hours that only delay"
 
@@ -85,6 +86,8 @@ def ends(month):
 def in_order(month):
     """What is over stays over, no episode is told after a later one, and no object is closed that never was open."""
     born = {alert_id: number for number, alert_id in enumerate(month.born())}
+    # The end that takes the place of a beginning which could not be sent, or nobody knows whether it was.
+    instead = {(row.reason or "").partition(":")[2] for row in month.node.deliveries()}
     for recipient in RECIPIENTS:
         ended, opened, latest = set(), set(), Counter()
         for item in first_times(month.told[recipient.name]):
@@ -92,7 +95,7 @@ def in_order(month):
                 yield f"{recipient.name} was told that {item.alert.id} fires after it was told that it is over"
             if not item.over and born[item.alert.id] < latest[item.alert.fingerprint]:
                 yield f"{recipient.name} was told that {item.alert.id} fires after a later one of its kind"
-            if recipient.stateful and item.over and item.alert.id not in opened:
+            if recipient.stateful and item.over and item.alert.id not in opened and item.row not in instead:
                 yield f"{recipient.name} was told of the end of {item.alert.id}, and never of it"
             (ended if item.over else opened).add(item.alert.id)
             latest[item.alert.fingerprint] = max(latest[item.alert.fingerprint], born[item.alert.id])

@@ -214,3 +214,7 @@ class Month:
             row[0]
             for row in self.node.database.read(lambda c: c.execute("SELECT id FROM alert ORDER BY rowid").fetchall())
         ]
+
+    def dead_at(self):
+        """When each delivery was given up, by its id."""
+        return self.node.database.read(lambda conn: dict(conn.execute("SELECT id, dead_at FROM delivery")))
