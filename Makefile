@@ -17,7 +17,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-real test-gpu check fuzz bench lock clean
+.PHONY: help run test test-real test-gpu check fuzz months bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: $(VENV)/.dev ## lint (ruff) and check types (mypy)
 
 fuzz: $(VENV)/.dev ## feed the log watcher hostile logs for some minutes (ARGS='--minutes 10')
 	@$(PY) -m tests.fuzz $(ARGS)
+
+months: $(VENV)/.dev ## check what must hold in random months of alerts, crashes and outages (ARGS=1000: so many; MONTH=17: that one)
+	@MONTHS=$(or $(ARGS),100) $(PY) -m pytest tests/acceptance/test_month.py -q
 
 bench: $(VENV)/.dev ## measure the agent on this machine and print a table
 	@$(PY) -m bench $(ARGS)

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from agent.core.clock import DAY, HOUR
-from agent.core.model import Alert, AlertType, Delivery, DeliveryState, Status
+from agent.core.model import Alert, AlertType, Delivery, Status
 
 REPEAT_WINDOW = DAY
 """How long a one-shot event is remembered, so that it is told once."""
@@ -52,10 +52,10 @@ class Docket:
     def settle(self, rows: Iterable[Delivery]) -> None:
         """Let go of what is decided. `rows`: the deliveries of the live alerts.
 
-        A one-shot event is decided once nothing of it is deferred; what is queued goes out without further thought.
-        A resolve may still have to replace what is queued.
+        Whatever is not sent yet may still be taken back: by quiet hours that begin while its channel is down, or by
+        a resolve that takes its place.
         """
-        undecided = {row.alert_id for row in rows if self._undecided(row)}
+        undecided = {row.alert_id for row in rows if row.state.open}
         needed = {alert.cause_of for alert in self.live.values() if alert.id in undecided}
         for alert in list(self.live.values()):
             if alert.status is not Status.FIRING and alert.id not in undecided and alert.id not in needed:
@@ -66,11 +66,6 @@ class Docket:
         if now - self._forgot_at >= HOUR:
             self._forgot_at = now
             self._seen = {mark: at for mark, at in self._seen.items() if now - at <= REPEAT_WINDOW}
-
-    def _undecided(self, row: Delivery) -> bool:
-        alert = self.live.get(row.alert_id)
-        once = alert is not None and _open(alert)
-        return row.state is DeliveryState.DEFERRED or (row.state.open and not once)
 
 
 def _open(alert: Alert) -> bool:

@@ -118,9 +118,18 @@ class Rehearsal:
                 pass
 
     def _send(self) -> bool:
-        """Turn every notifier once; whether any of them wants another turn at once."""
-        self._waits = [notifier.step(self._clock.now()).after or 0.0 for notifier in self.notifiers]
-        return 0.0 in self._waits
+        """Let every notifier send until it has no more to do; whether any of them did anything."""
+        turns = [self._drain(notifier) for notifier in self.notifiers]
+        self._waits = [wait for wait, _ in turns]
+        return any(busy for _, busy in turns)
+
+    def _drain(self, notifier: Notifier) -> tuple[float, bool]:
+        """Turn a notifier until it wants to wait: for how many seconds, and whether it did anything before."""
+        for turn in range(TURNS):
+            wait = notifier.step(self._clock.now()).after
+            if wait:
+                return wait, turn > 0
+        raise AssertionError("a notifier did not settle")
 
     def _start(self) -> None:
         self._starts += 1

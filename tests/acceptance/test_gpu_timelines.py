@@ -11,6 +11,7 @@ from agent.core.gpu_rule import Wish
 from agent.core.kernel_log import KernelKind
 from agent.core.model import Severity
 from agent.core.ports import Reading
+from agent.runtime.health import Health
 
 GPUS = tuple(
     GpuReading(GpuIdentity(f"GPU-{n}", n, f"0000:0{n}:00", "NVIDIA H100", slowdown=89), temperature=50, reasons=0)
@@ -268,4 +269,25 @@ def test_gpus_that_nobody_watches_any_more_keep_no_alert(watched):
     watched.judge(watched=False)
     watched.node.board.dismiss("gpu")
     watched.node.run(10)
+    assert watched.told() == [BACK]
+
+
+def test_e20_readings_that_fail_end_no_alert_and_are_told_by_themselves(watched):
+    board = watched.node.board
+    board.enrol(Health("gpu", 10.0, 90.0, source=True))
+    watched.change(3, trouble=15)
+    watched.run(30)
+    assert watched.told() == [LOST]
+    for _ in range(30):
+        board.began("gpu", watched.clock.now())
+        board.ended("gpu", watched.clock.now(), "NVML: unknown error")
+        watched.node.run(10, step=5)
+    assert [item[:2] for item in watched.told()] == [("agent_degraded", "fired")]
+
+    board.began("gpu", watched.clock.now())
+    board.ended("gpu", watched.clock.now())
+    watched.run(60)
+    assert [item[:2] for item in watched.told()] == [("agent_degraded", "resolved")]
+    watched.change(3, trouble=None)
+    watched.run(60)
     assert watched.told() == [BACK]

@@ -47,6 +47,17 @@ def test_a_critical_alert_of_the_same_thing_explains_the_warning(nodes):
     assert [row.reason.partition(":")[0] for row in node.deliveries() if row.reason] == ["inhibited_by"]
 
 
+def test_a_mount_that_does_not_answer_explains_why_the_disks_are_not_watched(nodes):
+    node = nodes()
+    node.emit(DISK, title="Mount does not answer: /nfs", labels={"mountpoint": "/nfs", "rule": "stat_timeout"})
+    node.emit(AlertType.AGENT_DEGRADED, title="Monitoring of disk is stuck", labels={"component": "disk"})
+    node.emit(AlertType.AGENT_DEGRADED, title="Monitoring of gpu is stuck", labels={"component": "gpu"})
+    node.run(5)
+    assert [item.message.title for item in node.channels["ops"].sent] == [
+        "Mount does not answer: /nfs", "Monitoring of gpu is stuck",
+    ]  # fmt: skip
+
+
 def test_e19_forty_changes_in_an_hour_are_three_messages(nodes):
     node = nodes()
     for _ in range(20):

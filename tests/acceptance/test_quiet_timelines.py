@@ -288,3 +288,13 @@ def test_an_event_that_is_over_at_once_is_told_to_people(evening):
     node.emit(DONE, job={"id": "j"})
     node.run(5)
     assert sorted(row[1] for row in times(node)) == ["gpu_oom", "job_completed"]
+
+
+def test_what_a_channel_could_not_take_by_day_waits_for_the_morning_too(evening):
+    node = evening()
+    node.channels["ops"].fail = [SendError(SendErrorKind.RETRY, "down", reason="network")] * 99
+    node.emit(FAILED, job={"id": "j"})
+    until(node, "22:30", "2026-06-10")
+    node.channels["ops"].fail.clear()
+    until(node, "08:00")
+    assert times(node) == [("07:00", "job_failed", "fired")]

@@ -43,8 +43,8 @@ class Row:
         """Whether the source explains the target."""
         if not self.source.fits(source) or not self.target.fits(target) or self.source.fits(target):
             return False
-        pairs = [(_label(source, name), _label(target, name)) for name in self.equal]
-        return all(one == other for one, other in pairs) and (not pairs or any(one for one, _ in pairs))
+        pairs = [(_values(source, name), _values(target, name)) for name in self.equal]
+        return all(one == other or one & other for one, other in pairs) and (not pairs or any(one for one, _ in pairs))
 
 
 _CRITICAL, _LESS = frozenset({Severity.CRITICAL}), frozenset({Severity.WARNING, Severity.INFO})
@@ -64,6 +64,9 @@ TABLE: tuple[Row, ...] = (
           ("gpu_uuid", "mountpoint", "job")) for kind in sorted(_LASTING)),
     Row(Which(frozenset({AlertType.GPU_OOM, AlertType.HOST_OOM, AlertType.JOB_FAILED})),
         Which(frozenset({AlertType.TIMEOUT_WARNING})), ("job",)),
+    Row(Which(_OF_A_GPU, _GONE, _CRITICAL), Which(frozenset({AlertType.TIMEOUT_WARNING})), ("gpu",)),
+    Row(Which(frozenset({AlertType.DISK_WARNING}), frozenset({"stat_timeout"})),
+        Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({"disk"}))),
 )  # fmt: skip
 """What explains what (alerting reference, 11.3)."""
 
@@ -93,5 +96,11 @@ def explained_by(alert: Alert, others: Iterable[Alert]) -> Alert | None:
     return next((other for other in sources if any(row.explains(other, alert) for row in rows)), None)
 
 
-def _label(alert: Alert, name: str) -> str:
-    return alert.job_id or alert.labels.get("job", "") if name == "job" else alert.labels.get(name, "")
+def _values(alert: Alert, name: str) -> frozenset[str]:
+    """What an alert has of a label, if anything; `gpu` are the indices of its GPU, or of those its job holds."""
+    if name == "gpu":
+        held = (alert.job or {}).get("gpus")
+        indices = [(alert.gpu or {}).get("index"), *(held if isinstance(held, list | tuple) else ())]
+        return frozenset(str(index) for index in indices if index is not None)
+    value = alert.job_id or alert.labels.get("job", "") if name == "job" else alert.labels.get(name, "")
+    return frozenset({value} if value else ())

@@ -7,6 +7,7 @@ twice, once inside and once after the window. An interval between two instants i
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import NamedTuple
 
 from agent.core.clock import DAY
@@ -79,10 +80,14 @@ def occurrences(window: Window, first: date, last: date) -> Iterator[Occurrence]
             yield Occurrence(start, end)
 
 
-def around(window: Window, at: int) -> Iterator[Occurrence]:
+def around(window: Window, at: int) -> tuple[Occurrence, ...]:
     """The nights near an instant (UTC milliseconds): all that may contain it, and more."""
-    today = local(at, window.zone).date()
-    return occurrences(window, today - timedelta(days=2), today + timedelta(days=1))
+    return _near(window, local(at, window.zone).date())
+
+
+@lru_cache(maxsize=128)  # every round of policy asks for the same few
+def _near(window: Window, day: date) -> tuple[Occurrence, ...]:
+    return tuple(occurrences(window, day - timedelta(days=2), day + timedelta(days=1)))
 
 
 def quiet(windows: Iterable[Window], at: int) -> bool:

@@ -1,0 +1,39 @@
+"""What explains what, where the labels alone do not say so."""
+
+import pytest
+
+from agent.core.model import Alert, AlertType, Severity, Status
+from agent.core.policy.inhibition import explained_by
+
+STALL = AlertType.TIMEOUT_WARNING
+
+
+def alert(name, kind, severity=Severity.WARNING, status=Status.FIRING, **values):
+    return Alert(name, kind, f"mark of {name}", status, severity, name, "", 0, **values)
+
+
+def lost(status=Status.FIRING, **values):
+    gpu = {"index": 3, "uuid": "GPU-3"}
+    labels = {"gpu_uuid": "GPU-3", "rule": "gpu_lost"}
+    return alert("lost", AlertType.GPU_ERROR, Severity.CRITICAL, status, **{"gpu": gpu, "labels": labels, **values})
+
+
+@pytest.mark.parametrize(
+    ("gpus", "source", "explained"),
+    [
+        ([2, 3], lost(), True),
+        ([2], lost(), False),
+        (None, lost(), False),
+        ([3], lost(status=Status.RESOLVED), False),
+        ([3], lost(gpu=None), False),
+        ([3], lost(labels={"gpu_uuid": "GPU-3", "rule": "temperature"}), False),
+    ],
+)
+def test_a_lost_gpu_explains_the_stalls_of_jobs_that_hold_it(gpus, source, explained):
+    stall = alert("stall", STALL, job={"id": "a", "gpus": gpus}, job_id="a")
+    assert explained_by(stall, [stall, source]) == (source if explained else None)
+
+
+def test_a_stall_explains_no_other_stall_on_the_same_gpu():
+    one, other = (alert(name, STALL, job={"id": name, "gpus": [3]}, job_id=name) for name in ("a", "b"))
+    assert explained_by(one, [one, other]) is None
