@@ -105,7 +105,7 @@ STATE: Mapping[str, Entry] = {
     "state_db_size_bytes": Entry(Kind.GAUGE, "Size of the database file."),
     "queue_length": Entry(Kind.GAUGE, "Deliveries that wait or are being sent.", ("channel", "state")),
     "queue_capacity": Entry(Kind.GAUGE, "Open deliveries beyond which new ones of severity info are given up."),
-    "quiet_hours_active": Entry(Kind.GAUGE, "Whether it is quiet now.", ("window",)),
+    "quiet_window_active": Entry(Kind.GAUGE, "Whether it is quiet now.", ("window",)),
     "silences": Entry(Kind.GAUGE, "Silences that are remembered.", ("state",)),
     "queue_oldest_seconds": Entry(Kind.GAUGE, "Age of the oldest delivery that should be sent.", ("channel",)),
     "dead_letters": Entry(Kind.GAUGE, "Deliveries that were given up and wait for a person.", ("channel",)),

@@ -82,7 +82,7 @@ class ScrapeCollector(Collector):
         yield _family("state_db_size_bytes", {(): snapshot.database_bytes})
         yield _family("queue_capacity", {(): OPEN_ROWS})
         if snapshot.quiet:
-            yield _family("quiet_hours_active", {(window,): active for window, active in snapshot.quiet.items()})
+            yield _family("quiet_window_active", {(window,): active for window, active in snapshot.quiet.items()})
         no_silences: Rows = {(state,): 0 for state in SILENCE_STATES}
         yield _family("silences", {**no_silences, **{(state,): n for state, n in snapshot.silences.items()}})
         yield from _queues(snapshot, tuple(self._channels()))

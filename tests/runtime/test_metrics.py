@@ -240,7 +240,7 @@ def test_the_store_is_shown(setting):
     assert setting.value("queue_oldest_seconds", channel="ops") == 90.5
     assert setting.value("dead_letters", channel="ops") == 1
     assert [setting.value("channel_up", channel=name) for name in ("ops", "me")] == [0, 1]
-    assert setting.value("quiet_hours_active", window="night") == 1
+    assert setting.value("quiet_window_active", window="night") == 1
     assert [setting.value("silences", state=state) for state in ("active", "pending", "expired")] == [2, 0, 0]
     assert setting.value("queue_capacity") == 50_000
     assert setting.value("state_db_size_bytes") == 4_096
