@@ -54,10 +54,6 @@ class GpuHistory:
             return None
         return sum(max(0.0, after - before) if after >= before else after for before, after in pairwise(inside))
 
-    def spans(self, name: str, now: int) -> int:
-        """For how many milliseconds a counter is known."""
-        return next((now - item.at for item in self.counted if name in item.values), 0)
-
     def held(self, reason: str, now: int) -> int | None:
         """For how many milliseconds a reason has been set; None if it is not."""
         since = self.held_since.get(reason)

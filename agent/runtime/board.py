@@ -5,7 +5,7 @@ be lost goes through the store.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -104,12 +104,6 @@ class Board:
         """The processes that are training, or might be, as last seen."""
         with self._lock:
             return tuple(chain.from_iterable(self._trees.values()))
-
-    def forget_logs(self, paths: Iterable[str]) -> None:
-        """Forget logs that nobody follows any more."""
-        with self._lock:
-            for path in paths:
-                self._logs.pop(path, None)
 
     def samples(self) -> tuple[Sample, ...]:
         """The latest samples of all sources."""

@@ -35,7 +35,7 @@ def test_logs_are_kept_by_path_until_forgotten():
     board.publish("logs", Reading(logs=(log_reading("/a"), log_reading("/b"))), T1)
     board.publish("logs", Reading(logs=(log_reading("/b", offset=7, size=9),)), T2)
     assert {path: seen.reading.offset for path, seen in board.logs().items()} == {"/a": 100, "/b": 7}
-    board.forget_logs(["/a", "/never"])
+    board.publish("logs", Reading(dropped=("/a", "/never")), T2)
     assert board.log("/a") is None
 
 
