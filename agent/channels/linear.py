@@ -72,13 +72,9 @@ class Channel(Tracker[Config]):
         self._labels: list[str] | None = None
         self._done: str | None = None
 
-    def send(self, message: Message, key: str) -> Receipt:
-        """Bring Linear to the alert's present state; what was looked up is not trusted after a failure."""
-        try:
-            return super().send(message, key)
-        except SendError:
-            self._labels = self._done = None
-            raise
+    def forget(self) -> None:
+        """Resolve labels and states again."""
+        self._labels = self._done = None
 
     def find(self, ask: Ask, message: Message) -> Found | None:  # noqa: ARG002 - nothing need be asked
         """Name the issue by its id, which follows from the alert; a first message finds out by creating it."""

@@ -62,13 +62,9 @@ class Channel(Tracker[Config]):
         self._source = config.data_source_id
         self._shape: Shape | None = None
 
-    def send(self, message: Message, key: str) -> Receipt:
-        """Bring Notion to the alert's present state; what was looked up is not trusted after a failure."""
-        try:
-            return super().send(message, key)
-        except SendError:
-            self._shape = None
-            raise
+    def forget(self) -> None:
+        """Read the properties of the data source again."""
+        self._shape = None
 
     def find(self, ask: Ask, message: Message) -> Found | None:
         """Look for the alert's page by its key, where the data source has a property for it."""

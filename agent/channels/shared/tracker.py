@@ -11,7 +11,7 @@ from agent.channels.shared.base import CommonConfig, Tools
 from agent.channels.shared.http import Ask
 from agent.core.message import Message
 from agent.core.model import NotificationKind, Status
-from agent.core.ports import Receipt
+from agent.core.ports import Receipt, SendError
 
 Settings = TypeVar("Settings", bound=CommonConfig)
 
@@ -48,8 +48,18 @@ class Tracker(ABC, Generic[Settings]):
     def end(self, ask: Ask, ref: str, message: Message, key: str) -> int | None:
         """Say in it that it is over, and end it; the status of the answer, or None if it is gone."""
 
+    def forget(self) -> None:
+        """Look up anew what was looked up: a message could not be delivered. By default nothing is kept."""
+
     def send(self, message: Message, key: str) -> Receipt:
         """Bring the tracker to the alert's present state. Raises SendError."""
+        try:
+            return self._brought(message, key)
+        except SendError:
+            self.forget()
+            raise
+
+    def _brought(self, message: Message, key: str) -> Receipt:
         ask = self._tools.http.calls(self._config.timeout)
         known = message.references.ref
         found = Found(known) if known is not None else self.find(ask, message)
