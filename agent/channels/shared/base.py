@@ -83,7 +83,9 @@ Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=600)]
 class CommonConfig(BaseModel):
     """The keys of every `[channels.NAME]`, and what policy must know of the type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
 
     STATEFUL: ClassVar[bool] = False
     """Whether the receiver holds one object per fingerprint (an incident, an issue), which resolves must reach."""
