@@ -57,16 +57,6 @@ def _of_live(columns: dict[str, Any], live: Mapping[str, Alert]) -> Delivery:
     return Delivery(**columns, snapshot=live[columns["alert_id"]])
 
 
-def open_for(conn: sqlite3.Connection, fingerprints: Iterable[str]) -> list[Delivery]:
-    """The deliveries under these fingerprints that may still be sent, in the order of their insertion."""
-    return select(
-        conn,
-        "WHERE fingerprint IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'sending', 'deferred') "
-        "ORDER BY seq",
-        dump(list(fingerprints)),
-    )
-
-
 def queued(conn: sqlite3.Connection, channel: str) -> list[Delivery]:
     """What waits for one channel's next turns, in the order of insertion."""
     return select(conn, "WHERE channel = ? AND state = 'queued' ORDER BY seq", channel)
