@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
+from agent.core.clock_steps import GRACE
 from agent.core.docket import Docket
 from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity, Status
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
@@ -20,7 +21,7 @@ from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.store import alerts, backlog, deliveries, digests, ledger, limits, silences
+from agent.store import alerts, backlog, clock, deliveries, digests, ledger, limits, silences
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
@@ -128,6 +129,7 @@ class Dispatch:
             counts=self._counts(conn, docket),
             open_rows=sum(count for _, _, count in backlog.lengths(conn)),
             digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
+            clock_set=clock.set_lately(conn, now, GRACE),
         )  # fmt: skip
 
     def _counts(self, conn: sqlite3.Connection, docket: Docket) -> Counter[tuple[str, str, str]]:

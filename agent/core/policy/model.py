@@ -165,6 +165,8 @@ class Context:
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
+    clock_set: bool = False
+    """Whether the clock was set a moment ago, so that timers may have ended all at once."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)
 
     def quiet_until(self, channel: str, alert_type: AlertType, now: int) -> int | None:
