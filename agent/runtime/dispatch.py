@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
 from agent.core.clock_steps import GRACE
 from agent.core.docket import Docket
@@ -14,6 +15,8 @@ from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
 from agent.core.policy.plan import plan
+from agent.core.presentable import VALUE_LIMIT
+from agent.core.text import cut
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
@@ -151,9 +154,9 @@ def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
         source = docket.live.get(alert_id)
         if source is not None:
             known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
-            named = "; ".join(dict.fromkeys([*known, *titles]))
-            docket.live[alert_id] = changes.alerts[alert_id] = replace(
-                source, fields={**source.fields, AFFECTED: named}
+            named = cut("; ".join(dict.fromkeys([*known, *titles])), VALUE_LIMIT)
+            docket.live[alert_id] = changes.alerts[alert_id] = bounded(
+                replace(source, fields={**source.fields, AFFECTED: named})
             )
 
 
