@@ -24,6 +24,11 @@ class Docket:
         """The open episode of a fingerprint."""
         return self.live.get(self._open.get(fingerprint, ""))
 
+    @property
+    def episodes(self) -> list[Alert]:
+        """What fires."""
+        return [self.live[alert_id] for alert_id in self._open.values()]
+
     def take(self, alert: Alert, now: int) -> bool:
         """Add an alert or its new state; False if it is a one-shot event that was seen within the last day."""
         if alert.status is Status.EVENT and alert.id not in self.live:
