@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from agent.core.clock import DAY, HOUR
-from agent.core.model import Alert, AlertType, Delivery, Status
+from agent.core.model import Alert, AlertType, Delivery, NotificationKind, Status
 
 REPEAT_WINDOW = DAY
 """How long a one-shot event is remembered, so that it is told once."""
@@ -58,9 +58,9 @@ class Docket:
         """Let go of what is decided. `rows`: the deliveries of the live alerts.
 
         Whatever is not sent yet may still be taken back: by quiet hours that begin while its channel is down, or by
-        a resolve that takes its place.
+        a resolve that takes its place. What a digest will tell is decided, however long that waits for its channel.
         """
-        undecided = {row.alert_id for row in rows if row.state.open}
+        undecided = {row.alert_id for row in rows if row.state.open and not _in_a_digest(row)}
         needed = {alert.cause_of for alert in self.live.values() if alert.id in undecided}
         for alert in list(self.live.values()):
             if alert.status is not Status.FIRING and alert.id not in undecided and alert.id not in needed:
@@ -71,6 +71,11 @@ class Docket:
         if now - self._forgot_at >= HOUR:
             self._forgot_at = now
             self._seen = {mark: at for mark, at in self._seen.items() if now - at <= REPEAT_WINDOW}
+
+
+def _in_a_digest(row: Delivery) -> bool:
+    """Whether a digest tells this news; an end is owed anew, should that digest be given up."""
+    return row.merged_into is not None and row.kind is not NotificationKind.RESOLVED
 
 
 def _open(alert: Alert) -> bool:
