@@ -6,18 +6,22 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
+from agent.core.clock_steps import GRACE
 from agent.core.docket import Docket
 from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
 from agent.core.policy.plan import plan
+from agent.core.presentable import VALUE_LIMIT
+from agent.core.text import cut
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
-from agent.store import alerts, backlog, deliveries, digests, ledger, limits, silences
+from agent.store import alerts, backlog, clock, deliveries, digests, ledger, limits, silences
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
@@ -126,6 +130,7 @@ class Dispatch:
             count=lambda *which: deliveries.count(conn, *which) + self._unsaved_rows(*which),
             open_rows=sum(count for _, _, count in backlog.lengths(conn)),
             digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
+            clock_set=clock.set_lately(conn, now, GRACE),
         )  # fmt: skip
 
     def _unsaved_rows(self, alert_id: str, channel: str, kind: NotificationKind) -> int:
@@ -149,9 +154,9 @@ def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
         source = docket.live.get(alert_id)
         if source is not None:
             known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
-            named = "; ".join(dict.fromkeys([*known, *titles]))
-            docket.live[alert_id] = changes.alerts[alert_id] = replace(
-                source, fields={**source.fields, AFFECTED: named}
+            named = cut("; ".join(dict.fromkeys([*known, *titles])), VALUE_LIMIT)
+            docket.live[alert_id] = changes.alerts[alert_id] = bounded(
+                replace(source, fields={**source.fields, AFFECTED: named})
             )
 
 

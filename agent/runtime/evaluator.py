@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.core import clock_steps, episodes, handed_in, job_alerts, report_alert
+from agent.core.bounded import bounded
 from agent.core.clock import SECOND, Instant
 from agent.core.disk_rules import DiskLimits
 from agent.core.docket import REPEAT_WINDOW, Docket
@@ -286,6 +287,7 @@ class Evaluator:
             severity=alert.severity if severity is None else severity,
             labels={**self._settings.labels, **alert.labels},
         )
+        alert = bounded(alert)
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)

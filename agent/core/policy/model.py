@@ -168,6 +168,8 @@ class Context:
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
+    clock_set: bool = False
+    """Whether the clock was set a moment ago, so that timers may have ended all at once."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)
     _known: dict[str, Any] = field(default_factory=dict)
 
