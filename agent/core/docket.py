@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from agent.core.clock import DAY, HOUR
-from agent.core.model import Alert, AlertType, Delivery, NotificationKind, Status
+from agent.core.model import Alert, AlertType, Delivery, Status
 
 REPEAT_WINDOW = DAY
 """How long a one-shot event is remembered, so that it is told once."""
@@ -58,24 +58,25 @@ class Docket:
         """Let go of what is decided. `rows`: the deliveries of the live alerts.
 
         Whatever is not sent yet may still be taken back: by quiet hours that begin while its channel is down, or by
-        a resolve that takes its place. What a digest will tell is decided, however long that waits for its channel.
+        a resolve that takes its place. An event that a digest will tell is decided, however long that waits for its
+        channel.
         """
-        undecided = {row.alert_id for row in rows if row.state.open and not _in_a_digest(row)}
+        undecided = {row.alert_id for row in rows if row.state.open and not self._in_a_digest(row)}
         needed = {alert.cause_of for alert in self.live.values() if alert.id in undecided}
         for alert in list(self.live.values()):
             if alert.status is not Status.FIRING and alert.id not in undecided and alert.id not in needed:
                 del self.live[alert.id]
+
+    def _in_a_digest(self, row: Delivery) -> bool:
+        """Whether a digest tells of an event; an episode may come to its end while that is on its way."""
+        alert = self.live.get(row.alert_id)
+        return row.merged_into is not None and alert is not None and alert.status is Status.EVENT
 
     def _forget(self, now: int) -> None:
         """Forget, now and then, the events that are older than a day."""
         if now - self._forgot_at >= HOUR:
             self._forgot_at = now
             self._seen = {mark: at for mark, at in self._seen.items() if now - at <= REPEAT_WINDOW}
-
-
-def _in_a_digest(row: Delivery) -> bool:
-    """Whether a digest tells this news; an end is owed anew, should that digest be given up."""
-    return row.merged_into is not None and row.kind is not NotificationKind.RESOLVED
 
 
 def _open(alert: Alert) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from agent.core.clock import HOUR
 from agent.core.docket import REPEAT_WINDOW, Docket
-from agent.core.model import DeliveryState, NotificationKind, Status
+from agent.core.model import DeliveryState, Status
 from tests.core.values import NOW, alert, delivery, event_alert
 
 DEFERRED = {"state": DeliveryState.DEFERRED}
@@ -23,7 +23,6 @@ def left(alerts, *rows):
         ({"state": DeliveryState.SENDING}, True),
         ({**DEFERRED, "reason": "quiet_hours"}, True),
         ({**DEFERRED, "reason": "rate_limit", "merged_into": "d1"}, False),
-        ({**DEFERRED, "reason": "outage", "merged_into": "d1", "kind": NotificationKind.RESOLVED}, True),
         ({"state": DeliveryState.DELIVERED}, False),
         ({"state": DeliveryState.DEAD}, False),
     ],
@@ -31,6 +30,12 @@ def left(alerts, *rows):
 def test_an_event_is_kept_until_what_becomes_of_it_is_decided(changes, kept):
     happened = event_alert()
     assert left([happened], delivery(happened, **changes)) == ([happened.id] if kept else [])
+
+
+def test_an_episode_that_is_over_is_kept_until_a_digest_has_told_of_it():
+    over = alert(status=Status.RESOLVED)
+    assert left([over], delivery(over, **DEFERRED, merged_into="d1")) == [over.id]
+    assert left([over], delivery(over, state=DeliveryState.DIGESTED, merged_into="d1")) == []
 
 
 def test_what_fires_is_kept_whatever_was_told_of_it():
