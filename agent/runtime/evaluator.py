@@ -262,8 +262,7 @@ class Evaluator:
         seen = self._job_conditions.seen(
             self._book.running, self._board.logs(), settings.stall, settings.node, now.wall, before
         )
-        firing = [alert for alert in self._docket.live.values() if alert.status is Status.FIRING]
-        holders = self._job_gpus.holders()
+        firing, holders = self._docket.episodes, self._job_gpus.holders()
         seen += self._gpus.seen(settings.gpu, settings.node, now.wall, before, firing, holders)
         self._gpus.note(changes)
         stepped = self._conditions.step(now, settings.node, settings.recipients, settings.disk, seen)

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.model import Alert, AlertType, Severity, Status
-from agent.core.policy.inhibition import explained_by
+from agent.core.policy.inhibition import Sources
 
 STALL = AlertType.TIMEOUT_WARNING
 
@@ -31,9 +31,9 @@ def lost(status=Status.FIRING, **values):
 )
 def test_a_lost_gpu_explains_the_stalls_of_jobs_that_hold_it(gpus, source, explained):
     stall = alert("stall", STALL, job={"id": "a", "gpus": gpus}, job_id="a")
-    assert explained_by(stall, [stall, source]) == (source if explained else None)
+    assert Sources([stall, source]).explaining(stall) == (source if explained else None)
 
 
 def test_a_stall_explains_no_other_stall_on_the_same_gpu():
     one, other = (alert(name, STALL, job={"id": name, "gpus": [3]}, job_id=name) for name in ("a", "b"))
-    assert explained_by(one, [one, other]) is None
+    assert Sources([one, other]).explaining(one) is None

@@ -221,7 +221,7 @@ class _Round:
     def _sequence(self, news: _News) -> int:
         """How many of this kind there have been."""
         proposal = news.proposal
-        known = self._context.counts.get((proposal.alert.id, proposal.recipient.name, str(proposal.kind)), 0)
+        known = self._context.count(proposal.alert.id, proposal.recipient.name, proposal.kind)
         return max(known, sum(1 for row in news.rows if row.kind is proposal.kind))
 
     def _insert(self, news: _News, verdict: Verdict) -> None:
