@@ -4,11 +4,11 @@ import logging
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from agent.core.clock import DAY, Instant
 from agent.core.docket import Docket
 from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity, Status
+from agent.core.policy import affected
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
@@ -21,8 +21,6 @@ from agent.store import alerts, backlog, deliveries, digests, ledger, limits, si
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
-AFFECTED = "Also affected"
-"""The field of an alert that names what it explains."""
 UNSAVED_LIMIT = 1_000
 """Deliveries in memory beyond which no more events are taken while the store refuses; they wait at their source."""
 
@@ -148,11 +146,7 @@ def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
     for alert_id, titles in result.affected.items():
         source = docket.live.get(alert_id)
         if source is not None:
-            known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
-            named = "; ".join(dict.fromkeys([*known, *titles]))
-            docket.live[alert_id] = changes.alerts[alert_id] = replace(
-                source, fields={**source.fields, AFFECTED: named}
-            )
+            docket.live[alert_id] = changes.alerts[alert_id] = affected.naming(source, titles)
 
 
 def _firing(docket: Docket) -> list[str]:

@@ -50,6 +50,11 @@ class Recipient:
     max_per_hour: int | None = None
     """Instead of that of the rate limit."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether what it is told leaves this machine."""
+        return self.type != "console"
+
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
@@ -165,6 +170,8 @@ class Context:
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
+    trying: set[str] = field(default_factory=set)
+    """The channels with something to send, by which it shows whether they work."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)
 
     def quiet_until(self, channel: str, alert_type: AlertType, now: int) -> int | None:

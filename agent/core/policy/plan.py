@@ -1,6 +1,6 @@
 """One round of policy: from live alerts and what channels know, to rows of the outbox and the reasons for them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.core.model import (
@@ -16,7 +16,8 @@ from agent.core.model import (
 from agent.core.policy import rate_limit, traffic
 from agent.core.policy.decided import STATE_AFTER, Change, Plan
 from agent.core.policy.delivery import address, address_digest
-from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Verdict
+from agent.core.policy.inhibition import inhibition
+from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Stage, Verdict
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 from agent.core.policy.quiet_hours import quiet_hours
@@ -82,17 +83,28 @@ class _Round:
             self._settle(news, verdict)
 
     def _recall(self, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery]) -> None:
-        """Hold back what was to be sent before it became quiet, and could not be."""
+        """Hold back what was to be sent before it was explained or became quiet, and could not be."""
         row = rows[-1] if rows else None
-        if row is None or row.state is not DeliveryState.QUEUED:
+        if row is None:
             return
-        self.plan.wake(self._context.next_quiet(self._now))
         proposal = Proposal(alert, row.kind, recipient, ledger, "")
-        verdict = replace(quiet_hours(proposal, self._context, self._now), stage="quiet_hours")
-        if verdict.action is not Action.PASS:
-            self.plan.wake(verdict.until)
-            self._move(row, verdict)
-            self.plan.decisions.append(_decision(proposal, verdict, self._now))
+        for stage in self._recalling(row):
+            verdict = replace(stage(proposal, self._context, self._now), stage=stage.__name__)
+            if verdict.action is not Action.PASS:
+                self.plan.wake(verdict.until)
+                self._move(row, verdict)
+                self._decide(proposal, verdict)
+                return
+
+    def _recalling(self, row: Delivery) -> Iterator[Stage]:
+        """The stages that may still hold a delivery back, which may be part of a digest by now."""
+        queued = row.state is DeliveryState.QUEUED
+        digest = self._context.digests.get(row.merged_into or "")
+        if (queued or (digest is not None and digest.state is DeliveryState.QUEUED)) and not row.uncertain:
+            yield inhibition
+        if queued:
+            self.plan.wake(self._context.next_quiet(self._now))
+            yield quiet_hours
 
     def recall_digests(self, recipients: Sequence[Recipient]) -> None:
         """The same for digests, which keep their members and only wait longer."""
@@ -173,16 +185,20 @@ class _Round:
             traffic.wait(self._context, news.proposal, verdict, self._now)
         if not _is_news(verdict, news):
             return
-        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
-            source = verdict.reason.partition(":")[2]
-            self.plan.affected.setdefault(source, []).append(news.proposal.alert.title)
         if verdict.action is Action.PASS:
             self._count(news.proposal, traffic.group_of(self._context, news.proposal))
         if news.due.replaces is not None and news.due.replaces.kind is news.due.kind:
             self._move(news.due.replaces, verdict)
         else:
             self._insert(news, verdict)
-        self.plan.decisions.append(_decision(news.proposal, verdict, self._now))
+        self._decide(news.proposal, verdict)
+
+    def _decide(self, proposal: Proposal, verdict: Verdict) -> None:
+        """Write down why, and let what explains an alert name it."""
+        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
+            source = verdict.reason.partition(":")[2]
+            self.plan.affected.setdefault(source, []).append(proposal.alert.title)
+        self.plan.decisions.append(_decision(proposal, verdict, self._now))
 
     def _count(self, proposal: Proposal, group: str | None) -> None:
         """A message goes out: it takes a token, and its group has been told."""
