@@ -17,9 +17,9 @@ def tell_together(conn: sqlite3.Connection, state: ChannelState, now: int) -> No
         return
     current = {alert.id: alert for alert in alerts.by_ids(conn, [row.alert_id for row in rows])}
     merged = catch_up.merged(rows, current)
-    if not merged:
-        return
     digest = next((row for row in digests.unfinished(conn).values() if _joins(row, state.channel)), None)
+    if digest is None and len(merged) < 2:  # noqa: PLR2004 - one alone is told as itself
+        return
     if digest is None:
         digest = _digest(merged, now)
         outbox.insert(conn, digest)
