@@ -1,6 +1,6 @@
 """One round of policy: from live alerts and what channels know, to rows of the outbox and the reasons for them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.core.model import (
@@ -18,11 +18,11 @@ from agent.core.policy.clock_set import MOST_SINGLE
 from agent.core.policy.decided import STATE_AFTER, Change, Plan
 from agent.core.policy.delivery import address, address_digest
 from agent.core.policy.identity import delivery_id, notification_id
-from agent.core.policy.inhibition import inhibition
-from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Stage, Verdict
+from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Verdict
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 from agent.core.policy.quiet_hours import quiet_hours
+from agent.core.policy.recall import recall
 from agent.core.policy.traffic import RowsByChannel
 
 LedgerByChannel = Mapping[tuple[str, str], Ledger]
@@ -85,24 +85,14 @@ class _Round:
         row = rows[-1] if rows else None
         if row is None or not row.state.open:
             return
-        proposal = Proposal(alert, row.kind, recipient, ledger, "")
-        for stage in self._recalling(row):
-            verdict = replace(stage(proposal, self._context, self._now), stage=stage.__name__)
-            if verdict.action is not Action.PASS:
-                self.plan.wake(verdict.until)
-                self._move(row, verdict)
-                self._decide(proposal, verdict)
-                return
-
-    def _recalling(self, row: Delivery) -> Iterator[Stage]:
-        """The stages that may still hold a delivery back, which may be part of a digest by now."""
-        queued = row.state is DeliveryState.QUEUED
-        digest = self._context.digests.get(row.merged_into or "")
-        if (queued or (digest is not None and digest.state is DeliveryState.QUEUED)) and not row.uncertain:
-            yield inhibition
-        if queued:
+        if row.state is DeliveryState.QUEUED:
             self.plan.wake(self._context.next_quiet(self._now))
-            yield quiet_hours
+        proposal = Proposal(alert, row.kind, recipient, ledger, "")
+        verdict = recall(proposal, row, self._context, self._now)
+        if verdict.action is not Action.PASS:
+            self.plan.wake(verdict.until)
+            self._move(row, verdict)
+            self._decide(proposal, verdict)
 
     def recall_digests(self, recipients: Sequence[Recipient]) -> None:
         """The same for digests, which keep their members and only wait longer."""
