@@ -47,11 +47,13 @@ class News:
     def digest(self) -> Digest:
         """What the digest is about."""
         rows = [member.row for member in self.members]
-        why = next((Hold(row.reason) for row in rows if row.reason in set(Hold)), Hold.OUTAGE)
-        since = min(row.created_at for row in rows)
+        holds = {Hold(row.reason) for row in rows if row.reason in set(Hold)}
         return Digest(
-            self.row.id, [member.alert for member in self.members], why, since, self.row.created_at,
-            {member.alert.id: member.recurrence for member in self.members if member.recurrence is not None},
+            self.row.id, [member.alert for member in self.members],
+            why=holds.pop() if len(holds) == 1 else None,
+            since=min(row.created_at for row in rows),
+            until=max(self.row.created_at, *(row.next_at for row in rows)),
+            recurrences={item.alert.id: item.recurrence for item in self.members if item.recurrence is not None},
         )  # fmt: skip
 
 
