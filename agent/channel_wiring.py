@@ -87,7 +87,7 @@ def composer(name: str, loaded: Loaded, redactor: Redactor, environ: Mapping[str
         return message.compose(
             news.alert, row.kind, now=now, reason=WHY[row.kind], node=agent.node, redactor=redactor, clock_zone=zone,
             uncertain=uncertain, plain=row.plain, references=news.references, include_paths=agent.include_paths,
-            chart=news.chart,
+            chart=news.chart, recurrence=news.recurrence,
         )  # fmt: skip
 
     return compose

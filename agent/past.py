@@ -54,6 +54,7 @@ def report(loaded: Loaded, kind: AlertType, day: date | None, now: int) -> Past:
         raise NotOver(f"{period.key} is not over yet: its report can be made from its end on")
     with Database.open(offline.database(loaded), readonly=True) as database:
         made = database.read(lambda conn: make(conn, period, wanted, now))
+    made["late_seconds"] = None  # nobody waited for it
     event = report_alert.made(made, wanted.zone, now, asked=True)
     return Past(made, _message(event, loaded, wanted.zone), event)
 

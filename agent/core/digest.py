@@ -5,7 +5,7 @@ The lines for people are the message's evidence, so that a channel shows a diges
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from agent.core.clock import HOUR, SECOND
 from agent.core.message import Message, emoji_of, moment
 from agent.core.model import TYPES, Alert, Hold, NotificationKind, Status
 from agent.core.presentable import presentable
+from agent.core.recurrence import Recurrence, with_recurrence
 from agent.core.redact import Redactor
 from agent.core.text import cut, duration, loss
 
@@ -36,10 +37,13 @@ class Digest:
     id: str
     alerts: Sequence[Alert]
     """As they stand now, in the order in which they were to be told."""
-    why: Hold
+    why: Hold | None
+    """For what they were held back; None if not all for the same."""
     since: int
     until: int
-    """When it could be told at last."""
+    """When the last of them could be told at last."""
+    recurrences: Mapping[str, Recurrence] = field(default_factory=dict)
+    """How often conditions came and went, by the id of the alert that tells of them."""
 
 
 def compose_digest(
@@ -51,7 +55,8 @@ def compose_digest(
     ranked[MOST_MEMBERS:] = map(_bare, ranked[MOST_MEMBERS:])
     shown = [presentable(alert, redactor, include_paths=include_paths) for alert in ranked]
     shown = [replace(alert, labels={"node": node, **alert.labels}) for alert in shown]
-    lines = _lines(shown, now, clock_zone, plain=plain)
+    shown = [with_recurrence(alert, digest.recurrences.get(alert.id)) for alert in shown]
+    lines = _lines(shown, digest.recurrences, now, clock_zone, plain=plain)
     about = _about(digest, shown, node)
     marks = [digest.id, node, *(["may repeat"] if uncertain else [])]
     return Message(
@@ -141,11 +146,12 @@ def _title(digest: Digest, shown: Sequence[Alert]) -> str:
 
 def _sentences(digest: Digest, shown: Sequence[Alert], now: int, zone: tzinfo) -> Iterator[str]:
     span = f"from {moment(digest.since, now, zone)} to {moment(digest.until, now, zone)}"
-    opening: Mapping[Hold, str] = {
+    opening: Mapping[Hold | None, str] = {
         Hold.QUIET_HOURS: f"Held for quiet hours {span}.",
         Hold.OUTAGE: f"Delivery was impossible {span}.",
         Hold.RATE_LIMIT: f"Too many for messages of their own {span}.",
         Hold.CLOCK_SET: "Due all at once, since the clock was set.",
+        None: f"Held back for several reasons {span}.",
     }
     yield opening.get(digest.why, f"Told together {span}.")
     standing = Counter(alert.status for alert in shown)
@@ -170,7 +176,9 @@ def _facts(shown: Sequence[Alert], node: str) -> Iterator[tuple[str, str]]:
         yield "Jobs", str(len(jobs))
 
 
-def _lines(shown: Sequence[Alert], now: int, zone: tzinfo, *, plain: bool) -> tuple[str, ...]:
+def _lines(
+    shown: Sequence[Alert], recurrences: Mapping[str, Recurrence], now: int, zone: tzinfo, *, plain: bool
+) -> tuple[str, ...]:
     """One line a condition, however often it came and went, or a one-shot event; and how many more there are."""
     episodes: dict[str, list[Alert]] = {}
     for alert in shown:
@@ -180,7 +188,7 @@ def _lines(shown: Sequence[Alert], now: int, zone: tzinfo, *, plain: bool) -> tu
     lines: list[str] = []
     left = len(shown)
     for found in episodes.values():
-        line = cut(_line(found, now, zone), LINE_LIMIT)
+        line = cut(_line(found, recurrences, now, zone), LINE_LIMIT)
         room -= len(line) + 1
         if len(lines) == most or room < 0:
             break
@@ -189,10 +197,11 @@ def _lines(shown: Sequence[Alert], now: int, zone: tzinfo, *, plain: bool) -> tu
     return (*lines, f"and {left} more") if left else tuple(lines)
 
 
-def _line(episodes: Sequence[Alert], now: int, zone: tzinfo) -> str:
+def _line(episodes: Sequence[Alert], recurrences: Mapping[str, Recurrence], now: int, zone: tzinfo) -> str:
     """Tell how a condition stands: by its latest episode, the first in `episodes` that fires or else the newest."""
     alert = next((a for a in episodes if a.status is Status.FIRING), max(episodes, key=lambda a: a.starts_at))
-    often = f" ({len(episodes)} times)" if len(episodes) > 1 else ""
+    found = recurrences.get(alert.id)
+    often = f" ({found.count})" if found else f" ({len(episodes)} times)" if len(episodes) > 1 else ""
     began = moment(min(a.starts_at for a in episodes), now, zone)
     if alert.status is Status.FIRING:
         still = duration(now - alert.starts_at)

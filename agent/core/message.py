@@ -11,6 +11,7 @@ from agent.core.clock import MINUTE, SECOND, unset
 from agent.core.local_time import local
 from agent.core.model import TYPES, Alert, AlertType, Json, Link, NotificationKind, Severity, Status
 from agent.core.presentable import VALUE_LIMIT, presentable
+from agent.core.recurrence import Recurrence, with_recurrence
 from agent.core.redact import Redactor
 from agent.core.references import NOTHING_KNOWN, References
 from agent.core.table import Table
@@ -71,7 +72,7 @@ class Message:
 def compose(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, redactor: Redactor,
     clock_zone: tzinfo = UTC, uncertain: bool = False, plain: bool = False, references: References = NOTHING_KNOWN,
-    include_paths: bool = False, chart: Chart | None = None,
+    include_paths: bool = False, chart: Chart | None = None, recurrence: Recurrence | None = None,
 ) -> Message:  # fmt: skip
     """Say what `alert` has to say at `now` (UTC milliseconds); times of day are told in `clock_zone`.
 
@@ -79,6 +80,7 @@ def compose(
     the presentable form, so that a channel may show any part of it.
     """
     shown = presentable(_as_told(alert, kind), redactor, include_paths=include_paths)
+    shown = with_recurrence(shown, recurrence)
     lines, limit = (PLAIN_LINES, PLAIN_LIMIT) if plain else (EVIDENCE_LINES, EVIDENCE_LIMIT)
     evidence = tail_lines(shown.evidence, limit, most=lines)
     shown = replace(shown, evidence=evidence, labels={"node": node, **shown.labels})
@@ -107,7 +109,7 @@ def compose(
 
 def fallback(
     alert: Alert, kind: NotificationKind, *, now: int, reason: str, node: str, uncertain: bool = False,
-    references: References = NOTHING_KNOWN,
+    references: References = NOTHING_KNOWN, recurrence: Recurrence | None = None,
 ) -> Message:  # fmt: skip
     """Say the least, for when `compose` fails on odd data: it reads nothing that could be odd."""
     alert = _as_told(alert, kind)
@@ -116,6 +118,7 @@ def fallback(
         alert.id, alert.type, alert.fingerprint, alert.status, alert.severity, headline, "", alert.starts_at,
         labels={"node": node}, job_id=alert.job_id,
     )  # fmt: skip
+    bare = with_recurrence(bare, recurrence)
     return Message(
         alert=bare,
         kind=kind,
@@ -124,7 +127,7 @@ def fallback(
         status=alert.status,
         emoji=emoji_of(bare),
         title=f"Resolved: {headline}" if alert.status is Status.RESOLVED else headline,
-        body=f"The details could not be put into words: see `gpuwarden explain {alert.id}`.",
+        body=f"{bare.message} The details could not be put into words: see `gpuwarden explain {alert.id}`.".lstrip(),
         facts=(("Node", node),),
         evidence=(),
         advice=None,

@@ -1,36 +1,37 @@
 """What a report tells of a period, as one JSON object: rows of the store in, the object out.
 
 Unknown is null. Times are RFC 3339, lengths in seconds, hours of GPUs in hours. Every list is bounded, so that a report
-of a busy month is not longer than that of a busy day; how many more there are is said.
+of a busy month is not longer than that of a busy day; how many more there are is said. The whole is bounded too: it
+travels within an alert.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent.core import report_channels
+from agent.core.bounded import shortened
 from agent.core.clock import HOUR, SECOND
 from agent.core.disk_past import Room, full_in
 from agent.core.gpu_usage import Usage
 from agent.core.job import HeldGpu, Job, JobState
 from agent.core.lives import Span, gaps
-from agent.core.model import Alert, AlertType, DeliveryState, Json, Severity, Status
+from agent.core.model import Alert, AlertType, Json, Severity, Status
 from agent.core.payload import finite, rfc3339
 from agent.core.periods import Period
-from agent.core.reasons import words
+from agent.core.report_channels import DeliveryCount, Held
 from agent.core.text import cut
 
-MOST_JOBS, MOST_GPUS, MOST_DISKS, MOST_FIRING, MOST_MEMORY = 20, 16, 16, 10, 10
+MOST_JOBS, MOST_GPUS, MOST_DISKS, MOST_FIRING, MOST_NOISY, MOST_MEMORY, MOST_GAPS = 20, 16, 16, 10, 5, 10, 10
 NOISY_FROM = 3
 """Alerts of one condition in a period that count as noise."""
-CHOSEN = frozenset({"not_taken", "below_min_severity", "not_matched", "own_trouble", "only_ends_alerts"})
-"""Reasons that the user's own configuration gives every day; nothing to report."""
-TOLD_ELSEWHERE = frozenset({"superseded_by", "digested_into", "nothing_left"})
-"""Reasons of what another message tells."""
 LATE = 10 * 60 * SECOND
 """A report made this long after it was due says so."""
 JOULES_A_KWH = 3_600_000
 TEXT = 160
 """Characters of one text in a report."""
+LIMIT = 40 * 1024
+"""Bytes of a report as it is stored. Only where texts of many bytes a character fill its lists, they are cut for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +42,6 @@ class AlertCount:
     severity: Severity
     status: Status
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryCount:
-    """How many notifications of the period ended on a channel in one state for one reason, and with how many tries."""
-
-    channel: str
-    channel_type: str
-    state: DeliveryState
-    reason: str
-    """A code without what it points to; empty where there is none."""
-    count: int
-    repeated: int
-    """How many of them took more than one attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +61,7 @@ class Found:
     """Out-of-memory alerts, the newest first, not all of them."""
     disks: Mapping[str, Sequence[tuple[float, Room]]] = field(default_factory=dict)
     deliveries: Sequence[DeliveryCount] = ()
-    held: Sequence[tuple[str, str, int]] = ()
-    """Channel, reason code and how often something was held back there."""
+    held: Sequence[Held] = ()
     lives: Sequence[Span] = ()
 
 
@@ -83,7 +69,8 @@ def build(period: Period, found: Found, *, node: str, zone: str, made_at: int) -
     """Put a report together; `zone` names the zone in which its days count."""
     late = made_at - period.due_at
     known: dict[str, HeldGpu] = {}
-    return {
+    channels, left_out = report_channels.channels(found.deliveries), list(report_channels.left_out(found.deliveries))
+    made: dict[str, Json] = {
         "report": str(period.type),
         "period": period.key,
         "node": node,
@@ -98,11 +85,15 @@ def build(period: Period, found: Found, *, node: str, zone: str, made_at: int) -
         "alerts": _alerts(found),
         "out_of_memory": _memory(found),
         "disks": [_disk(mountpoint, looks) for mountpoint, looks in _fullest(found.disks)],
-        "channels": list(_channels(found.deliveries)),
-        "held": [_why(channel, code, count) for channel, code, count in found.held],
-        "left_out": [_why(*item) for item in _left_out(found.deliveries)],
+        "channels": report_channels.most_telling(channels),
+        "held": report_channels.reasons(found.held),
+        "left_out": report_channels.reasons(left_out),
         "agent": _agent(found.lives, period),
     }
+    whole = {"disks": found.disks, "channels": channels, "held": found.held, "left_out": left_out}
+    made["more"] = {name: len(all_of) - len(made[name]) for name, all_of in whole.items()}
+    fitting: dict[str, Json] = shortened(made, LIMIT)
+    return fitting
 
 
 def _jobs(found: Found, period: Period, known: dict[str, HeldGpu]) -> Json:
@@ -165,7 +156,7 @@ def _gpus(by_gpu: Mapping[str, Usage], known: Mapping[str, HeldGpu]) -> Json:
 
 
 def _gpu(uuid: str, seen: HeldGpu | None) -> dict[str, Json]:
-    return {"uuid": uuid, "index": seen.index if seen else None, "name": seen.name if seen else None}
+    return {"uuid": uuid, "index": seen.index if seen else None, "name": cut(seen.name, TEXT) if seen else None}
 
 
 def _usage(usage: Usage) -> dict[str, Json]:
@@ -202,7 +193,7 @@ def _alerts(found: Found) -> Json:
         "still_firing": [_firing(alert) for alert in found.firing[:MOST_FIRING]],
         "noisy": [
             {"title": cut(alert.title, TEXT), "type": str(alert.type), "count": count, "alert_id": alert.id}
-            for count, alert in found.noisy
+            for count, alert in found.noisy[:MOST_NOISY]
         ],
     }
 
@@ -227,7 +218,7 @@ def _memory(found: Found) -> Json:
 
 def _out_of_memory(alert: Alert) -> dict[str, Json]:
     job = alert.job or {}
-    cause = job.get("error") or (alert.evidence[-1] if alert.evidence else alert.message or alert.title)
+    cause = job.get("error") or alert.message or alert.title
     return {
         "at": rfc3339(alert.starts_at),
         "type": str(alert.type),
@@ -255,36 +246,6 @@ def _disk(mountpoint: str, looks: Sequence[tuple[float, Room]]) -> dict[str, Jso
     }
 
 
-def _channels(counts: Sequence[DeliveryCount]) -> Iterator[dict[str, Json]]:
-    for channel in sorted({item.channel for item in counts}):
-        own = [item for item in counts if item.channel == channel]
-        states: Counter[DeliveryState] = Counter()
-        for item in own:
-            states[item.state] += item.count
-        yield {
-            "channel": channel,
-            "type": own[0].channel_type,
-            "delivered": states[DeliveryState.DELIVERED],
-            "repeated": sum(item.repeated for item in own if item.state is DeliveryState.DELIVERED),
-            "digested": states[DeliveryState.DIGESTED],
-            "waiting": sum(count for state, count in states.items() if state.open),
-            "dead": states[DeliveryState.DEAD],
-        }
-
-
-def _left_out(counts: Sequence[DeliveryCount]) -> Iterator[tuple[str, str, int]]:
-    """What nobody was told, but for what the configuration rules out anyway."""
-    untold = (DeliveryState.SUPPRESSED, DeliveryState.DEAD)
-    for item in counts:
-        told = item.state not in untold or item.reason in TOLD_ELSEWHERE
-        if not told and item.reason not in CHOSEN:
-            yield item.channel, item.reason or str(item.state), item.count
-
-
-def _why(channel: str, code: str, count: int) -> dict[str, Json]:
-    return {"channel": channel, "reason": code, "explanation": words(code), "count": count}
-
-
 def _agent(lives: Sequence[Span], period: Period) -> Json:
     """When no agent looked. Nothing is said of the time before the first one."""
     since = max(period.starts_at, lives[0][0]) if lives else period.ends_at
@@ -292,5 +253,5 @@ def _agent(lives: Sequence[Span], period: Period) -> Json:
     return {
         "watched_from": rfc3339(since),
         "down_seconds": sum(until - begin for begin, until in down) // SECOND,
-        "down": [{"from": rfc3339(begin), "until": rfc3339(until)} for begin, until in down[:10]],
+        "down": [{"from": rfc3339(begin), "until": rfc3339(until)} for begin, until in down[:MOST_GAPS]],
     }

@@ -11,7 +11,8 @@ from agent.core.gpu_usage import Usage
 from agent.core.job import HeldGpu, Job, JobState
 from agent.core.model import Alert, AlertType, DeliveryState, Severity, Status
 from agent.core.periods import Period, Schedule, latest
-from agent.core.report import AlertCount, DeliveryCount, Found
+from agent.core.report import AlertCount, Found
+from agent.core.report_channels import DeliveryCount
 
 HOUR_SECONDS = 3_600
 HELD = tuple(

@@ -55,10 +55,10 @@ def tables(report: Mapping[str, Json], zone: tzinfo) -> list[Table]:
         _firing_table(report["alerts"]["still_firing"], zone),
         _noisy_table(report["alerts"]["noisy"]),
         _memory_table(report["out_of_memory"], zone),
-        _disks_table(report["disks"]),
-        _channels_table(report["channels"]),
-        _why_table("Held back", report["held"]),
-        _why_table("Not sent", report["left_out"]),
+        _disks_table(report["disks"], _not_listed(report, "disks")),
+        _channels_table(report["channels"], _not_listed(report, "channels")),
+        _why_table("Held back", report["held"], _not_listed(report, "held")),
+        _why_table("Not sent", report["left_out"], _not_listed(report, "left_out")),
         _down_table(report["agent"]["down"], zone),
     )
     return [table for table in found if table.rows or table.note]
@@ -184,7 +184,7 @@ def _memory_table(memory: Json, zone: tzinfo) -> Table:
     return Table("Out of memory", ("When", "Job", "Cause", "Advice"), rows, note)
 
 
-def _disks_table(disks: Sequence[Json]) -> Table:
+def _disks_table(disks: Sequence[Json], note: str) -> Table:
     rows = tuple(
         (
             item["mountpoint"],
@@ -195,19 +195,25 @@ def _disks_table(disks: Sequence[Json]) -> Table:
         )
         for item in disks
     )
-    return Table("Disks", ("Mount", "Used", "Change", "Free", "Full in"), rows)
+    return Table("Disks", ("Mount", "Used", "Change", "Free", "Full in"), rows, note)
 
 
-def _channels_table(channels: Sequence[Json]) -> Table:
+def _channels_table(channels: Sequence[Json], note: str) -> Table:
     counted = ("delivered", "repeated", "digested", "waiting", "dead")
     rows = tuple((f"{i['channel']} ({i['type']})", *(str(i[key]) for key in counted)) for i in channels)
     headers = ("Channel", "Delivered", "After repeats", "In a digest", "Waiting", "Given up")
-    return Table("Delivery", headers, rows)
+    return Table("Delivery", headers, rows, note)
 
 
-def _why_table(name: str, found: Sequence[Json]) -> Table:
+def _why_table(name: str, found: Sequence[Json], note: str) -> Table:
     rows = tuple((item["channel"], str(item["count"]), item["explanation"]) for item in found)
-    return Table(name, ("Channel", "How many", "Because"), rows)
+    return Table(name, ("Channel", "How many", "Because"), rows, note)
+
+
+def _not_listed(report: Mapping[str, Json], section: str) -> str:
+    """How much of a section is left out; reports of earlier versions do not say."""
+    count = report.get("more", {}).get(section, 0)
+    return f"{count} more are not listed." if count else ""
 
 
 def _down_table(down: Sequence[Json], zone: tzinfo) -> Table:

@@ -9,6 +9,7 @@ from agent.core.chart import Chart
 from agent.core.digest import Digest
 from agent.core.model import Alert, Delivery, Hold, Ledger, NotificationKind, Status
 from agent.core.ports import Receipt
+from agent.core.recurrence import Recurrence, look_back, recurrence
 from agent.core.references import NOTHING_KNOWN, References
 from agent.store import alerts, digests, jobs, ledger, references
 from agent.store.errors import Undecodable
@@ -19,6 +20,7 @@ class Member(NamedTuple):
 
     row: Delivery
     alert: Alert
+    recurrence: Recurrence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class News:
     """What a digest tells."""
     chart: Chart | None = None
     """What led to the alert, where a picture of it is wanted."""
+    recurrence: Recurrence | None = None
+    """How often its condition came and went since the channel was told of it."""
 
     @property
     def nothing(self) -> bool:
@@ -43,20 +47,44 @@ class News:
     def digest(self) -> Digest:
         """What the digest is about."""
         rows = [member.row for member in self.members]
-        why = next((Hold(row.reason) for row in rows if row.reason in set(Hold)), Hold.OUTAGE)
-        since = min(row.created_at for row in rows)
-        return Digest(self.row.id, [member.alert for member in self.members], why, since, self.row.created_at)
+        holds = {Hold(row.reason) for row in rows if row.reason in set(Hold)}
+        return Digest(
+            self.row.id, [member.alert for member in self.members],
+            why=holds.pop() if len(holds) == 1 else None,
+            since=min(row.created_at for row in rows),
+            until=max(self.row.created_at, *(row.next_at for row in rows)),
+            recurrences={item.alert.id: item.recurrence for item in self.members if item.recurrence is not None},
+        )  # fmt: skip
 
 
-def look(conn: sqlite3.Connection, row: Delivery, *, pictures: bool = False) -> News:
-    """Read what a delivery has to tell now; with `pictures`, what to draw as well."""
+def look(conn: sqlite3.Connection, row: Delivery, *, stateful: bool = False, pictures: bool = False) -> News:
+    """Read what a delivery has to tell now; with `pictures`, what to draw as well.
+
+    A `stateful` channel shows how a condition stands, and not what it did meanwhile.
+    """
     if row.kind is NotificationKind.DIGEST:
-        told = digests.members(conn, row.id)
-        members = tuple(Member(item, alerts.get(conn, item.alert_id) or item.snapshot) for item in told)
-        return News(row, row.snapshot, members=members)
-    known = references.load(conn, row, _ledger(conn, row))
-    alert = alerts.get(conn, row.alert_id) or row.snapshot
-    return News(row, alert, known, chart=_chart(conn, alert, row) if pictures else None)
+        return News(row, row.snapshot, members=tuple(_member(conn, item) for item in digests.members(conn, row.id)))
+    alert = _alert(conn, row)
+    return News(
+        row, alert, references.load(conn, row, _ledger(conn, row)),
+        chart=_chart(conn, alert, row) if pictures else None,
+        recurrence=None if stateful else _recurrence(conn, row, alert),
+    )  # fmt: skip
+
+
+def _member(conn: sqlite3.Connection, row: Delivery) -> Member:
+    alert = _alert(conn, row)
+    return Member(row, alert, _recurrence(conn, row, alert))
+
+
+def _alert(conn: sqlite3.Connection, row: Delivery) -> Alert:
+    return alerts.get(conn, row.alert_id) or row.snapshot
+
+
+def _recurrence(conn: sqlite3.Connection, row: Delivery, alert: Alert) -> Recurrence | None:
+    if alert.status is Status.EVENT:
+        return None
+    return recurrence(alert, _ledger(conn, row), alerts.going_on(conn, alert.fingerprint, look_back(alert)))
 
 
 def _chart(conn: sqlite3.Connection, alert: Alert, row: Delivery) -> Chart | None:

@@ -109,7 +109,8 @@ class Notifier:
             self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
             self._settle_failure(row, retry.given_up(row, now), None, None)
             return
-        found = self._db.read(lambda conn: news.look(conn, row, pictures=self._outlet.pictures))
+        stateful, pictures = not self._outlet.digests, self._outlet.pictures
+        found = self._db.read(lambda conn: news.look(conn, row, stateful=stateful, pictures=pictures))
         if found.nothing:
             self._settle_failure(row, retry.superfluous(row, now), None, None)
             return
@@ -132,7 +133,10 @@ class Notifier:
         if isinstance(result, Exception) and not isinstance(result, SendError):
             event(_log, logging.ERROR, "a message could not be rendered", error=result, delivery=row.id)
             self._metrics.failed(self._outlet.name, self._outlet.type, "render_error", dead=False)
-            plain = fallback(alert, row.kind, now=now, reason=WHY[row.kind], node=alert.labels.get("node", "?"))
+            plain = fallback(
+                alert, row.kind, now=now, reason=WHY[row.kind], node=alert.labels.get("node", "?"),
+                recurrence=found.recurrence,
+            )  # fmt: skip
             result = attempt(lambda: self._post(row, _marked(plain, mark)))
         if isinstance(result, Receipt):
             return result
@@ -163,6 +167,7 @@ class Notifier:
             state = self._state(conn)
             if self._outlet.digests:
                 recovery.tell_together(conn, state, now)
+            recovery.try_others(conn, state, now)
             ledger.save_channel_state(conn, retry.after_success(state, now))
             return True
 

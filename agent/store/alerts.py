@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from agent.core.model import Alert
+from agent.core.recurrence import Episode
 from agent.store.rows import dump, load
 
 _LAST = "\U0010ffff"
@@ -69,6 +70,20 @@ def episodes_since(conn: sqlite3.Connection, fingerprints: Iterable[str], since:
     for fingerprint, starts_at in found:
         began.setdefault(fingerprint, []).append(starts_at)
     return began
+
+
+def going_on(conn: sqlite3.Connection, fingerprint: str, since: int) -> list[Episode]:
+    """The episodes of a condition that went on at or after `since` (UTC milliseconds), the oldest first.
+
+    No two of them overlap, so at most the last one that began before it did.
+    """
+    found = conn.execute(
+        "SELECT id, starts_at, ends_at FROM alert WHERE fingerprint = :mark AND status <> 'event' AND starts_at >= "
+        "coalesce((SELECT max(starts_at) FROM alert WHERE fingerprint = :mark AND starts_at <= :since), :since) "
+        "ORDER BY starts_at, rowid",
+        {"mark": fingerprint, "since": since},
+    )
+    return [Episode(*row) for row in found]
 
 
 def one_shots(conn: sqlite3.Connection, since: int) -> list[Alert]:

@@ -38,12 +38,6 @@ def since(conn: sqlite3.Connection, fact: type[Fact], at: int) -> list[Event]:
     return [event for columns in found if (event := _event(*columns)) is not None]
 
 
-def last_seq(conn: sqlite3.Connection) -> int:
-    """The number of the newest event; 0 if there are none."""
-    (seq,) = conn.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
-    return int(seq)
-
-
 def cursor(conn: sqlite3.Connection) -> int:
     """The number of the last event that the evaluator has dealt with; 0 at the beginning."""
     return int(meta.get(conn, _CURSOR) or 0)

@@ -1,4 +1,4 @@
-"""Runs as the agent knows them, the natural keys that lead to them, and one thinned curve each."""
+"""Runs as the agent knows them, and one thinned curve each."""
 
 import json
 import sqlite3
@@ -6,32 +6,23 @@ from collections.abc import Sequence
 
 from agent.core.curve import Point
 from agent.core.job import Job
-from agent.store.rows import dump, load, parse, printable
+from agent.store.rows import dump, load, parse
 
 
 def save(conn: sqlite3.Connection, job: Job) -> None:
-    """Store a job, or its new state, and make each of its keys lead to it."""
+    """Store a job, or its new state."""
     conn.execute(
         "INSERT INTO job (id, attempt, state, started_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, state = excluded.state, "
         "started_at = excluded.started_at, ended_at = excluded.ended_at, body = excluded.body",
         (job.id, job.attempt, job.state, job.started_at, job.ended_at, dump(job)),
     )
-    conn.executemany(
-        "INSERT INTO job_key (key, job_id) VALUES (?, ?) "
-        "ON CONFLICT (key) DO UPDATE SET job_id = excluded.job_id WHERE job_id <> excluded.job_id",
-        [(printable(key), job.id) for key in job.keys],
-    )
 
 
 def get(conn: sqlite3.Connection, job_id: str) -> Job | None:
     """Look up one job by its id."""
-    return _first(_select(conn, "WHERE id = ?", job_id))
-
-
-def by_key(conn: sqlite3.Connection, key: str) -> Job | None:
-    """The job that evidence under this natural key belongs to."""
-    return _first(_select(conn, "WHERE id = (SELECT job_id FROM job_key WHERE key = ?)", printable(key)))
+    found = _select(conn, "WHERE id = ?", job_id)
+    return found[0] if found else None
 
 
 def running(conn: sqlite3.Connection) -> list[Job]:
@@ -66,11 +57,7 @@ def curve(conn: sqlite3.Connection, job_id: str) -> list[Point]:
     return [Point(*point) for point in parse(row[0], f"curve of {job_id}")]
 
 
-def _first(found: list[Job]) -> Job | None:
-    return found[0] if found else None
-
-
-def _select(conn: sqlite3.Connection, where: str, *values: str | int | None) -> list[Job]:
+def _select(conn: sqlite3.Connection, where: str, *values: str | int) -> list[Job]:
     """`where` is one of the constants above."""
     found = conn.execute(f"SELECT id, body FROM job {where}", values)  # noqa: S608 - no outside text in it
     return [load(Job, body, f"job {job_id}") for job_id, body in found]

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from agent.core.job import Job
 from agent.core.model import Alert, AlertType, DeliveryState, Severity, Status
 from agent.core.periods import Period
-from agent.core.report import MOST_MEMORY, NOISY_FROM, AlertCount, DeliveryCount, Found
+from agent.core.report import MOST_MEMORY, MOST_NOISY, NOISY_FROM, AlertCount, Found
+from agent.core.report_channels import DeliveryCount
 from agent.store import alerts, disk_hours, gpu_hours, lives
 from agent.store.rows import load
-
-MOST_NOISY = 5
 
 _CODE = "CASE instr(reason, ':') WHEN 0 THEN reason ELSE substr(reason, 1, instr(reason, ':') - 1) END"
 """A reason without what it points to."""

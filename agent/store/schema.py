@@ -10,7 +10,7 @@ from agent.store.errors import ForeignFile, NewerSchema, OlderSchema, StoreError
 APPLICATION_ID = 0x47505557
 """`GPUW` in ASCII: what `file` and SQLite show as the owner of the database."""
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -58,8 +58,13 @@ def _limit_and_gather(conn: sqlite3.Connection) -> None:
     )
 
 
+def _forget_keys_of_jobs(conn: sqlite3.Connection) -> None:
+    conn.execute("DROP TABLE job_key")  # each job's own row holds its keys
+
+
 MIGRATIONS: Mapping[int, Migration] = {
     2: _keep_gpu_hours, 3: _keep_what_reports_need, 4: _add_references, 5: _limit_and_gather,
+    6: _forget_keys_of_jobs,
 }
 """By the version they lead to. Each runs in a transaction of its own, with foreign keys off until the end."""
 

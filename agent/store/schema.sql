@@ -32,13 +32,6 @@ CREATE TABLE job (
 CREATE INDEX job_open ON job (started_at) WHERE ended_at IS NULL;
 CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 
--- Every natural key under which evidence of a job may arrive.
-CREATE TABLE job_key (
-    key     TEXT PRIMARY KEY,
-    job_id  TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE
-) WITHOUT ROWID;
-CREATE INDEX job_key_job ON job_key (job_id);
-
 -- At most 512 points a job: step, time, loss, throughput.
 CREATE TABLE job_curve (
     job_id  TEXT PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,

@@ -59,14 +59,63 @@ def test_the_last_tokens_are_for_what_is_critical_and_then_one_digest_comes_at_o
     assert len(digest(node).members) == 4  # two more failures, with the warnings that waited
 
 
-def test_a_storm_of_critical_alerts_is_a_few_digests(nodes):
+def fail(node, *jobs):
+    for job in jobs:
+        node.emit(FAILED, job={"id": str(job)})
+
+
+def waits(node, clock):
+    """How many seconds ago each message was sent, and what it was."""
+    return [((clock.now().wall - item.at) // SECOND, str(item.message.kind)) for item in node.channels["ops"].sent]
+
+
+def test_one_critical_alert_beyond_the_reserve_is_told_at_once_and_the_next_when_its_debt_is_paid(nodes, clock):
+    node = nodes(rules=LIMITED)
+    fail(node, *range(6))
+    node.run(1)
+    fail(node, "seventh")
+    node.run(1)
+    assert kinds(node) == ["fired"] * 7
+    fail(node, "eighth")
+    node.run(3 * 60)
+    assert [kind for _, kind in waits(node, clock)] == ["fired"] * 8
+    sent = [item.at for item in node.channels["ops"].sent]
+    assert sent[7] - sent[6] == 2 * MINUTE - SECOND  # a token takes two minutes, and one second had dripped in before
+
+
+def test_one_critical_alert_takes_along_what_waits(nodes):
+    node = nodes(rules=LIMITED)
+    warn(node, *"abcdef")
+    node.run(1)
+    fail(node, 1, 2)
+    node.run(10)
+    assert kinds(node) == ["fired"] * 6
+    fail(node, 3)
+    node.run(1)
+    assert kinds(node) == ["fired"] * 6 + ["digest"]
+    assert digest(node).severity is Severity.CRITICAL
+    assert len(digest(node).members) == 3
+
+
+def test_a_stream_of_critical_alerts_stays_within_the_limit(nodes):
+    """One every 30 s for an hour: the burst, what drips in meanwhile, and one on credit."""
+    node = nodes(rules=LIMITED)
+    for number in range(120):
+        fail(node, number)
+        node.run(30, step=5)
+    assert (kinds(node).count("fired"), kinds(node).count("digest")) == (9, 28)  # 37 messages: 6, 30 and 1
+    node.run(10 * 60, step=5)
+    assert all(row.state in (DeliveryState.DELIVERED, DeliveryState.DIGESTED) for row in node.deliveries())
+
+
+def test_a_storm_of_critical_alerts_is_one_digest(nodes):
     node = nodes(rules=LIMITED)
     for number in range(60):
-        node.emit(FAILED, job={"id": f"j{number}"})
+        fail(node, number)
         node.run(1)
     node.run(HOUR // SECOND, step=10)
-    assert kinds(node).count("fired") in (6, 7)  # the last one may be alone when a token comes
-    assert 1 <= kinds(node).count("digest") <= 3
+    assert kinds(node) == ["fired"] * 7 + ["digest"]
+    assert len(digest(node).members) + digest(node).left_out == 53
     assert all(row.state in (DeliveryState.DELIVERED, DeliveryState.DIGESTED) for row in node.deliveries())
 
 
@@ -159,6 +208,19 @@ def test_a_steady_trickle_starves_nobody(nodes):
         node.run(1)
     assert kinds(node) == ["digest"]
     assert len(digest(node).members) == 10
+
+
+def test_reminders_of_what_was_told_together_come_together(nodes):
+    node = nodes(rules=GROUPED)
+    warn(node, *"abc")
+    node.run(30)
+    assert kinds(node) == ["digest"]
+    node.run(12 * HOUR // SECOND + 60, step=30)
+    assert kinds(node) == ["digest", "digest"]
+    assert len(digest(node).members) == 3
+    warn(node, *"bc", status=Status.RESOLVED)
+    node.run(12 * HOUR // SECOND + 60, step=30)
+    assert kinds(node)[2:] == ["resolved", "resolved", "repeated"]
 
 
 def test_critical_alerts_rises_and_ends_do_not_wait(nodes):

@@ -144,5 +144,68 @@ def test_a_report_that_is_due_in_quiet_hours_is_told_after_them_and_alone(report
     assert dict(told.facts)["Period"].startswith("2026-03-10 00:00 to 2026-03-11 00:00")
 
 
+@pytest.fixture
+def morning_after(reporting):
+    """A night in which three disks warned, and a channel that is down from six to eleven."""
+
+    def make(at_eight):
+        rules = replace(RULES, quiet_hours=QuietHours((Window("night", 22 * 60, 7 * 60, BERLIN),)))
+        node = reporting("2026-03-10T21:00", rules=rules)
+        node.run_until(at("2026-03-10T23:00"))
+        for mount in "abc":
+            node.emit(AlertType.DISK_WARNING, title=f"night {mount}", labels={"mount": mount})
+        node.run_until(at("2026-03-11T06:00"))
+        node.channels["mail"].fail = [SendError(SendErrorKind.RETRY, "down", reason="network")] * 1_000
+        node.run_until(at("2026-03-11T08:00"))
+        at_eight(node)
+        node.run_until(at("2026-03-11T11:00"))
+        node.channels["mail"].fail.clear()
+        node.run_until(at("2026-03-11T13:00"))
+        return [(str(item.message.kind), item.message.title, item.message.body) for item in node.channels["mail"].sent]
+
+    return make
+
+
+def warn(node, count):
+    for number in range(count):
+        node.emit(AlertType.DISK_WARNING, title=f"day {number}", labels={"mount": str(number)})
+
+
+def told(sent, *kinds):
+    """The messages of these kinds without times; when the channel is tried again is a matter of its backoff."""
+    return [(kind, title, body.partition(" from ")[0]) for kind, title, body in sent if kind in kinds]
+
+
+NIGHT = ("digest", "3 alerts from quiet hours", "Held for quiet hours")
+
+
+def test_after_an_outage_the_night_the_day_and_a_report_are_a_message_each(morning_after):
+    sent = morning_after(lambda node: warn(node, 4))
+    assert sorted(kind for kind, _, _ in sent) == ["digest", "digest", "report"]
+    assert told(sent, "digest") == [
+        NIGHT, ("digest", "4 alerts that could not be delivered", "Delivery was impossible"),
+    ]  # fmt: skip
+
+
+def test_one_alert_beside_a_report_is_told_as_itself_after_an_outage(morning_after):
+    sent = morning_after(lambda node: warn(node, 1))
+    assert sorted(kind for kind, _, _ in sent) == ["digest", "fired", "report"]
+    assert told(sent, "digest") == [NIGHT]
+
+
+def test_a_digest_of_the_night_that_takes_up_an_outage_says_that_it_has_several_reasons(morning_after):
+    """What is critical goes first and finds the channel mended while the digest of the night still waits."""
+
+    def at_eight(node):
+        node.emit(AlertType.JOB_FAILED, job={"id": "j"})
+        warn(node, 2)
+
+    sent = morning_after(at_eight)
+    assert [kind for kind, _, _ in sent] == ["fired", "digest", "report"]
+    (digest,) = told(sent, "digest")
+    assert " from 2026-03-10 22:00 to 10:" in sent[1][2]  # UTC; until the channel worked again
+    assert digest == ("digest", "5 alerts: Disk trouble", "Held back for several reasons")
+
+
 def _state(node, row):
     return next(item.state for item in node.deliveries() if item.id == row.id)

@@ -1,12 +1,15 @@
 """What a report tells: rows in, one object out, and the same in words and tables."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.core import report, report_text
+from agent.core import bounded as bounds
+from agent.core import report, report_alert, report_text
+from agent.core.bounded import bounded
 from agent.core.clock import DAY, HOUR, MINUTE
 from agent.core.disk_past import Room
 from agent.core.facts import Progress
@@ -14,8 +17,10 @@ from agent.core.gpu_usage import Usage
 from agent.core.job import HeldGpu, Job, JobState
 from agent.core.model import AlertType, DeliveryState, Severity, Status
 from agent.core.periods import Schedule, covering
-from agent.core.report import MOST_JOBS, AlertCount, DeliveryCount, Found
+from agent.core.report import MOST_JOBS, AlertCount, Found
+from agent.core.report_channels import DeliveryCount
 from agent.core.table import Table
+from agent.store.rows import dump
 from tests.core.values import alert
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -115,6 +120,11 @@ def test_numbers_stand_flush_right_and_dates_do_not():
     assert list(table.lines())[2] == "  2026-03-28 10:00  9 %  +1 points  x"
 
 
+def test_what_ran_out_of_memory_is_told_by_words_and_not_by_the_chart_below_them():
+    oom = alert(type=AlertType.GPU_OOM, message="gpt ran out of GPU memory.", evidence=("a line", "pid 7 ▁▁▁▇ 12 GiB"))
+    assert build(memory=[oom])["out_of_memory"]["listed"][0]["cause"] == "gpt ran out of GPU memory."
+
+
 def test_alerts_by_type_and_what_was_noisy():
     counts = [
         AlertCount(AlertType.DISK_WARNING, Severity.WARNING, Status.RESOLVED, 7),
@@ -188,3 +198,56 @@ def test_the_largest_report_stays_small():
     made = build(jobs=jobs, noisy=noisy, memory=memory, disks=disks, by_gpu=gpus)
     assert len(json.dumps(made)) < 32 * 1024
     assert sum(map(len, report_text.lines(made, BERLIN))) < 2_000
+
+
+# --- bounds --------------------------------------------------------------------------------------------------------
+
+
+def busy(text, days=30, jobs=1_000):
+    """What a store may hold of a month in which everything happens, `text` being whatever others named."""
+    failed = {"state": JobState.FAILED, "error": text, "held": (HeldGpu(0, "GPU-0", text),)}
+    oom = alert(type=AlertType.GPU_OOM, title=text, job={"name": text, "error": text}, advice=text)
+    states = [(state, f"reason_{number}") for state in DeliveryState for number in range(9)]
+    return {
+        "jobs": (job(f"{number:06d}{text}", hours=number % 50, **failed) for number in range(jobs)),
+        "by_job": {f"job-{number}": Usage(held=7200.0) for number in range(jobs)},
+        "by_gpu": {f"GPU-{n}": Usage(1e6, 1e6, 1e6, 1e6, 1e6, 1e9, 1 << 40) for n in range(64)},
+        "alerts": [AlertCount(kind, grade, how, 9_999) for kind in AlertType for grade in Severity for how in Status],
+        "noisy": [(999, oom)] * 99,
+        "firing": [alert(title=text)] * 99,
+        "memory": [oom] * 99,
+        "disks": {f"/{n}{text}": [(50.0, Room(START, 1 << 50, 0))] * (24 * days) for n in range(99)},
+        "deliveries": [DeliveryCount(f"{n}{text}", "slack", *how, 9, 1) for n in range(40) for how in states],
+        "held": [(text, "quiet_hours", n) for n in range(99)],
+        "lives": [(START + n * HOUR, START + n * HOUR + MINUTE) for n in range(24 * days)],
+    }
+
+
+@pytest.mark.parametrize("text", ["run of an ordinary name", "x" * 5_000, "模" * 200, "😀" * 5_000, "\udcff" * 200])
+def test_a_month_of_everything_fits_into_an_alert_and_shows_as_a_mail(text):
+    made = build(period=WEEK, **busy(text))
+    assert len(dump(made)) <= report.LIMIT
+    assert (len(made["jobs"]["listed"]), made["jobs"]["more"], made["more"]["disks"]) == (MOST_JOBS, 980, 83)
+    event = report_alert.made(made, BERLIN, END)
+    told = report_alert.alert_of(event, event.fact, "n1")
+    kept = bounded(replace(told, labels=told.labels | {f"label_{n}": text for n in range(9)}))
+    assert len(dump(kept)) <= bounds.LIMIT
+    assert kept.report == made
+    shown = [table.title for table in report_text.tables(kept.report, BERLIN)]
+    assert {"Jobs", "GPUs", "Out of memory", "Disks", "Delivery", "Held back", "Not sent"} <= set(shown)
+
+
+def test_an_ordinary_month_is_not_cut_at_all():
+    made = build(period=WEEK, **busy("run of an ordinary name"))
+    assert "(cut)" not in json.dumps(made, ensure_ascii=False)
+    told = report_alert.made(made, BERLIN, END)
+    whole = report_alert.alert_of(told, told.fact, "n1")
+    assert bounded(whole) is whole
+
+
+def test_what_a_section_leaves_out_is_said():
+    made = build(**busy("x"))
+    assert "83 more are not listed." in text(made)
+    assert (len(made["channels"]), made["more"]["channels"]) == (16, 24)
+    older = {key: value for key, value in made.items() if key != "more"}
+    assert "83 more are not listed." not in text(older)

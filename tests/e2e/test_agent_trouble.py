@@ -1,8 +1,10 @@
 """The days for which an alerting agent exists: a full disk, a receiver that drips, a hung one, a changed credential."""
 
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -181,3 +183,30 @@ def test_a_damaged_database_is_set_aside_and_told_of(agents, hook):
     assert list(agent.state.glob("gpuwarden.db.damaged-*"))
     agent.run("emit", "job_failed", "--job", "j")
     until(lambda: titles(hook, "job_failed"), "that work goes on")
+
+
+def test_an_alert_larger_than_a_row_is_cut_told_and_ended(agents, hook):
+    agent = agents(HOOK.format(url=hook.url)).start()
+    names = {f"label_{number}": "ж" * 480 for number in range(28)}
+    body = {"kind": "HandedIn", "type": "gpu_error", "labels": names, "fields": names, "message": "ш" * 3_900}
+    hand_in(agent, {**body, "status": "firing"}, 1)
+    until(lambda: "gpu_error" in [item["type"] for item in told(hook)], "the alert")
+    hand_in(agent, {**body, "status": "resolved"}, 2)
+    until(lambda: [item["data"]["status"] for item in told(hook)] == ["firing", "resolved"], "its end")
+
+    shown = told(hook)[0]["data"]
+    assert shown["message"].endswith("… (cut)")
+    assert shown["labels"].keys() == names.keys() | {"node"}
+    assert all(value.endswith("… (cut)") for name, value in shown["labels"].items() if name != "node")
+    assert agent.stop() == 0
+    with contextlib.closing(sqlite3.connect(agent.state / "gpuwarden.db")) as database:
+        kept = [row for (row,) in database.execute("SELECT body FROM alert UNION ALL SELECT snapshot FROM delivery")]
+    assert all(60 * 1024 < len(row) <= 64 * 1024 for row in kept)
+    assert {json.loads(row)["fields"]["Cut short"].partition(":")[0] for row in kept} == {"fields, message, labels"}
+
+
+def hand_in(agent, body, number):
+    """Put a file into the spool in UTF-8, of which the store makes up to three times as many bytes."""
+    name = agent.state / "spool" / f".new-{number}"
+    name.write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
+    name.rename(agent.state / "spool" / f"{number:020d}-1-1.json")

@@ -86,7 +86,7 @@ def test_a_locked_store_is_an_error_with_a_name(db, path):
 
 def test_a_broken_constraint_is_a_bug_and_keeps_its_own_name(db):
     with pytest.raises(sqlite3.IntegrityError):
-        db.write(lambda conn: conn.execute("INSERT INTO job_key (key, job_id) VALUES ('k', 'nobody')"))
+        db.write(lambda conn: conn.execute("INSERT INTO job_curve (job_id, points) VALUES ('nobody', '[]')"))
 
 
 def test_the_data_version_tells_of_others_commits_only(db, path):
@@ -223,10 +223,10 @@ def _rebuild_jobs(conn):
 
 @pytest.fixture
 def old(conn):
-    """A store of the first version with one job and one key of it."""
+    """A store of the first version with one job and its curve."""
     conn.execute("PRAGMA user_version = 1")
     conn.execute("INSERT INTO job (id, attempt, state, started_at, body) VALUES ('j', 1, 'running', 5, '{}')")
-    conn.execute("INSERT INTO job_key (key, job_id) VALUES ('k', 'j')")
+    conn.execute("INSERT INTO job_curve (job_id, points) VALUES ('j', '[]')")
     return conn
 
 
@@ -242,6 +242,8 @@ def test_a_store_of_the_first_version_becomes_what_a_new_one_is(conn, path, tmp_
         conn.execute(f"DROP TABLE {name}")
     for name in ("delivery_created", "delivery_merged", "delivery_digest"):
         conn.execute(f"DROP INDEX {name}")
+    conn.execute("CREATE TABLE job_key (key TEXT PRIMARY KEY, job_id TEXT NOT NULL REFERENCES job (id)) WITHOUT ROWID")
+    conn.execute("CREATE INDEX job_key_job ON job_key (job_id)")
     conn.execute("PRAGMA user_version = 1")
     schema.prepare(conn, path)
 
@@ -259,19 +261,19 @@ def test_migrations_run_in_order_up_to_the_target(old, path):
 
 def test_a_migration_may_rebuild_a_table_without_losing_what_hangs_on_it(old, path):
     schema.prepare(old, path, migrations={2: _rebuild_jobs}, target=2)
-    assert old.execute("SELECT key FROM job_key").fetchall() == [("k",)]
+    assert old.execute("SELECT job_id FROM job_curve").fetchall() == [("j",)]
     assert old.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
 def test_a_migration_that_fails_leaves_the_last_good_version(old, path):
     def fail(conn):
-        conn.execute("DELETE FROM job_key")
+        conn.execute("DELETE FROM job_curve")
         raise LookupError("no")
 
     with pytest.raises(LookupError):
         schema.prepare(old, path, migrations={2: _add_mood, 3: fail}, target=3)
     assert old.execute("PRAGMA user_version").fetchone() == (2,)
-    assert old.execute("SELECT count(*) FROM job_key").fetchone() == (1,)
+    assert old.execute("SELECT count(*) FROM job_curve").fetchone() == (1,)
     assert old.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 

@@ -302,10 +302,9 @@ def test_an_unreadable_row_ends_visibly_and_blocks_nobody(conn):
 # --- questions about rows ------------------------------------------------------------------------------------------
 
 
-def test_rows_are_found_by_alert_and_by_fingerprint(conn):
+def test_rows_are_found_by_alert(conn):
     put(conn, delivery("d1"), delivery("d2", channel="pager", state=DeliveryState.DELIVERED), line("other"))
     assert [item.id for item in deliveries.of_alerts(conn, ["a1"])] == ["d1", "d2"]
-    assert [item.id for item in deliveries.open_for(conn, ["fp-a1", "fp-alert-other"])] == ["d1", "other"]
     assert deliveries.of_alerts(conn, []) == []
 
 

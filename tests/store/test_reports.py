@@ -8,7 +8,8 @@ from agent.core.clock import DAY, HOUR, MINUTE
 from agent.core.job import Job, JobState
 from agent.core.model import AlertType, Decision, DeliveryState, NotificationKind, Severity, Status
 from agent.core.periods import Period
-from agent.core.report import AlertCount, DeliveryCount
+from agent.core.report import AlertCount
+from agent.core.report_channels import DeliveryCount
 from agent.store import alerts, decisions, jobs, lives, outbox, reports
 from tests.support.stored import delivery, disk_alert
 

@@ -1,5 +1,6 @@
 import math
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from store_values import NOW, alert, decision, delivery, event
@@ -41,7 +42,6 @@ def test_events_come_back_in_order_behind_a_cursor(conn):
     assert events.append(conn, [event("e1"), handed, found]) == 3
     assert events.after(conn, 0, 2) == [(1, event("e1")), (2, handed)]
     assert events.after(conn, 2, 2) == [(3, found)]
-    assert events.last_seq(conn) == 3
 
 
 def test_an_event_read_twice_is_stored_once(conn):
@@ -52,7 +52,7 @@ def test_an_event_read_twice_is_stored_once(conn):
 
 def test_no_events_are_none(conn):
     assert events.append(conn, []) == 0
-    assert events.last_seq(conn) == 0
+    assert events.after(conn, 0, 9) == []
 
 
 @pytest.mark.parametrize(
@@ -121,17 +121,12 @@ def test_an_unreadable_alert_is_named(conn):
 # --- jobs ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_found_by_id_and_by_every_key(conn):
+def test_a_job_comes_back_whole_and_changes_in_place(conn):
     jobs.save(conn, JOB)
-    assert jobs.get(conn, "job-1") == JOB
-    assert [jobs.by_key(conn, key) for key in (*JOB.keys, "unknown")] == [JOB, JOB, None]
-
-
-def test_a_key_follows_the_job_that_claimed_it_last(conn):
-    jobs.save(conn, JOB)
-    jobs.save(conn, Job(id="job-2", keys=JOB.keys[:1], name="again.py", started_at=NOW))
-    assert jobs.by_key(conn, JOB.keys[0]).id == "job-2"
-    assert jobs.by_key(conn, JOB.keys[1]).id == "job-1"
+    assert [jobs.get(conn, name) for name in ("job-1", "unknown")] == [JOB, None]
+    ended = replace(JOB, keys=(*JOB.keys, "slurm:7"), state=JobState.FAILED, ended_at=NOW + 1)
+    jobs.save(conn, ended)
+    assert jobs.get(conn, "job-1") == ended
 
 
 def test_running_jobs_are_those_without_an_end(conn):
@@ -143,7 +138,7 @@ def test_running_jobs_are_those_without_an_end(conn):
 def test_a_key_of_any_bytes_is_a_key(conn):
     odd = Job("job-2", ("path:\udcff",), "x", NOW)
     jobs.save(conn, odd)
-    assert jobs.by_key(conn, "path:\udcff") == odd
+    assert jobs.get(conn, "job-2") == odd
 
 
 def test_a_curve_is_replaced_whole_and_knows_infinity(conn):

@@ -153,4 +153,5 @@ class Node(Rehearsal):
                  "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
         if news.members:
             return compose_digest(news.digest, **given)
-        return self.compose(news.alert, news.row.kind, references=news.references, chart=news.chart, **given)
+        given |= {"references": news.references, "chart": news.chart, "recurrence": news.recurrence}
+        return self.compose(news.alert, news.row.kind, **given)

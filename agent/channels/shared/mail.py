@@ -93,9 +93,11 @@ def html(message: Message, shown: Sequence[Link], *, picture: str | None = None)
     rows = "".join(f"<tr><td>{block}</td></tr>" for block in _blocks(message, shown, picture))
     return _utf8(
         '<!doctype html><html><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width">'
         f'</head><body style="margin:0;padding:16px;{_FONT}">'
         '<table role="presentation" cellpadding="0" cellspacing="0" border="0" width="100%" '
-        f'style="max-width:640px;border-left:4px solid {colour};padding-left:16px">{rows}</table></body></html>\n'
+        f'style="table-layout:fixed;max-width:640px;border-left:4px solid {colour};padding-left:16px">'
+        f"{rows}</table></body></html>\n"
     )
 
 

@@ -18,7 +18,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`tokens` as of `updated_at` (UTC milliseconds). Less than none are a debt, made by an urgent digest."""
+    """`tokens` as of `updated_at` (UTC milliseconds). Less than none are a debt, made by something critical."""
 
     tokens: float
     updated_at: int

@@ -29,6 +29,11 @@ class Owed:
     why: str
     replaces: Delivery | None = None
 
+    @property
+    def keeps(self) -> Delivery | None:
+        """The unsent delivery itself, where it says the same and need not make room for another."""
+        return self.replaces if self.replaces is not None and self.replaces.kind is self.kind else None
+
 
 def owed(
     alert: Alert, ledger: Ledger, rows: Sequence[Delivery], rules: Rules, now: int, *, stateful: bool = False,

@@ -14,12 +14,15 @@ from agent.core.model import (
     Status,
 )
 from agent.core.policy import rate_limit, traffic
+from agent.core.policy.clock_set import MOST_SINGLE
 from agent.core.policy.decided import STATE_AFTER, Change, Plan
 from agent.core.policy.delivery import address, address_digest
+from agent.core.policy.identity import delivery_id, notification_id
 from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, Verdict
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 from agent.core.policy.quiet_hours import quiet_hours
+from agent.core.policy.recall import recall
 from agent.core.policy.traffic import RowsByChannel
 
 LedgerByChannel = Mapping[tuple[str, str], Ledger]
@@ -75,24 +78,21 @@ class _Round:
             return
         proposal = Proposal(alert, due.kind, recipient, ledger, due.why, rows[-1] if rows else None)
         news = _News(proposal, due, rows)
-        verdict = self._verdict(news)
-        if verdict.action is Action.GATHER:
-            self._gather(news, verdict)
-        else:
-            self._settle(news, verdict)
+        self._take(news, self._verdict(news))
 
     def _recall(self, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery]) -> None:
-        """Hold back what was to be sent before it became quiet, and could not be."""
+        """Hold back what was to be sent before it was explained or became quiet, and could not be."""
         row = rows[-1] if rows else None
-        if row is None or row.state is not DeliveryState.QUEUED:
+        if row is None or not row.state.open:
             return
-        self.plan.wake(self._context.next_quiet(self._now))
+        if row.state is DeliveryState.QUEUED:
+            self.plan.wake(self._context.next_quiet(self._now))
         proposal = Proposal(alert, row.kind, recipient, ledger, "")
-        verdict = replace(quiet_hours(proposal, self._context, self._now), stage="quiet_hours")
+        verdict = recall(proposal, row, self._context, self._now)
         if verdict.action is not Action.PASS:
             self.plan.wake(verdict.until)
             self._move(row, verdict)
-            self.plan.decisions.append(_decision(proposal, verdict, self._now))
+            self._decide(proposal, verdict)
 
     def recall_digests(self, recipients: Sequence[Recipient]) -> None:
         """The same for digests, which keep their members and only wait longer."""
@@ -108,16 +108,31 @@ class _Round:
 
     def tell_together(self) -> None:
         """Send what was gathered; what finds no token then joins what waits for the overflow digest, the last to go."""
+        self._part_few()
         for hold in (hold for hold in Hold if hold is not Hold.RATE_LIMIT):
             for key in [key for key in self._gathered if key[0] is hold]:
                 self._tell(self._gathered.pop(key), key)
         for key, batch in self._gathered.items():
             self._send(batch, key)
 
+    def _part_few(self) -> None:
+        """Let each go its own way where a step of the clock has made few due at once."""
+        calm = replace(self._context, clock_set=False)
+        for key in [key for key in self._gathered if key[0] is Hold.CLOCK_SET]:
+            if len(self._gathered[key]) <= MOST_SINGLE:
+                for news in self._gathered.pop(key):
+                    self._take(news, judge(news.proposal, calm, self._now))
+
     def _verdict(self, news: _News) -> Verdict:
         if _over_before_told(news.proposal):
             return Verdict(Action.SUPPRESS, "resolved_before_told", stage="cooldown")
         return judge(news.proposal, self._context, self._now)
+
+    def _take(self, news: _News, verdict: Verdict) -> None:
+        if verdict.action is Action.GATHER:
+            self._gather(news, verdict)
+        else:
+            self._settle(news, verdict)
 
     def _gather(self, news: _News, verdict: Verdict) -> None:
         proposal = news.proposal
@@ -160,11 +175,17 @@ class _Round:
 
     def _digest(self, batch: list[_News]) -> Delivery:
         lead = max(batch, key=lambda news: news.proposal.alert.severity).proposal
-        members = [(news.rows[-1].id if news.rows else news.proposal.alert.id) for news in batch]
         return address_digest(
-            lead.alert, lead.alert.severity, members, channel=lead.recipient.name,
+            lead.alert, lead.alert.severity, map(self._row_id, batch), channel=lead.recipient.name,
             channel_type=lead.recipient.type, at=self._now,
         )  # fmt: skip
+
+    def _row_id(self, news: _News) -> str:
+        """The id of the delivery that tells this: one that waits already, or one to come."""
+        if news.due.keeps is not None:
+            return news.due.keeps.id
+        notification = notification_id(news.proposal.alert.id, news.proposal.kind, self._sequence(news))
+        return delivery_id(notification, news.proposal.recipient.name)
 
     def _settle(self, news: _News, verdict: Verdict) -> None:
         """Write down what becomes of one notification, if that differs from what is written already."""
@@ -173,16 +194,20 @@ class _Round:
             traffic.wait(self._context, news.proposal, verdict, self._now)
         if not _is_news(verdict, news):
             return
-        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
-            source = verdict.reason.partition(":")[2]
-            self.plan.affected.setdefault(source, []).append(news.proposal.alert.title)
         if verdict.action is Action.PASS:
             self._count(news.proposal, traffic.group_of(self._context, news.proposal))
-        if news.due.replaces is not None and news.due.replaces.kind is news.due.kind:
-            self._move(news.due.replaces, verdict)
+        if news.due.keeps is not None:
+            self._move(news.due.keeps, verdict)
         else:
             self._insert(news, verdict)
-        self.plan.decisions.append(_decision(news.proposal, verdict, self._now))
+        self._decide(news.proposal, verdict)
+
+    def _decide(self, proposal: Proposal, verdict: Verdict) -> None:
+        """Write down why, and let what explains an alert name it."""
+        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
+            source = verdict.reason.partition(":")[2]
+            self.plan.affected.setdefault(source, []).append(proposal.alert.title)
+        self.plan.decisions.append(_decision(proposal, verdict, self._now))
 
     def _count(self, proposal: Proposal, group: str | None) -> None:
         """A message goes out: it takes a token, and its group has been told."""
@@ -202,7 +227,7 @@ class _Round:
     def _sequence(self, news: _News) -> int:
         """How many of this kind there have been."""
         proposal = news.proposal
-        known = self._context.counts.get((proposal.alert.id, proposal.recipient.name, str(proposal.kind)), 0)
+        known = self._context.count(proposal.alert.id, proposal.recipient.name, proposal.kind)
         return max(known, sum(1 for row in news.rows if row.kind is proposal.kind))
 
     def _insert(self, news: _News, verdict: Verdict) -> None:

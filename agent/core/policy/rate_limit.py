@@ -11,7 +11,7 @@ DIGEST_AFTER = 5 * MINUTE
 DIGEST_AT = 200
 """Waiting rows at which nobody waits any longer."""
 DEBT = 1.0
-"""What a digest with something critical in it may overdraw the bucket by."""
+"""What something critical may overdraw the bucket by, alone or with all that waits (docs/decisions/0015)."""
 
 
 def rate_limit(proposal: Proposal, context: Context, now: int) -> Verdict:
@@ -45,7 +45,7 @@ def filled(known: Bucket | None, limit: RateLimit, now: int) -> Bucket:
 
 
 def _digest_due(overflow: Overflow, tokens: Bucket, limit: RateLimit, now: int) -> int:
-    if overflow.urgent:  # one alone waits for a token of its own
-        return bucket.ready_at(tokens, limit, 1.0 - DEBT if overflow.count > 1 else 1.0)
+    if overflow.urgent:
+        return bucket.ready_at(tokens, limit, 1.0 - DEBT)
     patience = now if overflow.count >= DIGEST_AT else min(overflow.since, now) + DIGEST_AFTER
     return max(patience, bucket.ready_at(tokens, limit, bucket.needed(limit, critical=False)))
