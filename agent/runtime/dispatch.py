@@ -4,19 +4,17 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
 from agent.core.clock_steps import GRACE
 from agent.core.docket import Docket
 from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity
+from agent.core.policy import affected
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
 from agent.core.policy.plan import plan
-from agent.core.presentable import VALUE_LIMIT
-from agent.core.text import cut
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
@@ -25,8 +23,6 @@ from agent.store import alerts, backlog, clock, deliveries, digests, ledger, lim
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
-AFFECTED = "Also affected"
-"""The field of an alert that names what it explains."""
 UNSAVED_LIMIT = 1_000
 """Deliveries in memory beyond which no more events are taken while the store refuses; they wait at their source."""
 
@@ -153,11 +149,7 @@ def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
     for alert_id, titles in result.affected.items():
         source = docket.live.get(alert_id)
         if source is not None:
-            known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
-            named = cut("; ".join(dict.fromkeys([*known, *titles])), VALUE_LIMIT)
-            docket.live[alert_id] = changes.alerts[alert_id] = bounded(
-                replace(source, fields={**source.fields, AFFECTED: named})
-            )
+            docket.live[alert_id] = changes.alerts[alert_id] = bounded(affected.naming(source, titles))
 
 
 def _digests(rows: Iterable[Delivery]) -> dict[str, Delivery]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.core.clock import MINUTE
+from agent.core.health_rules import NETWORK, UNREACHABLE
 from agent.core.model import Alert, AlertType, DeliveryState, NotificationKind, Severity, Status
 from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
 
@@ -24,10 +25,14 @@ class Which:
     types: frozenset[AlertType]
     rules: frozenset[str] | None = None
     severities: frozenset[Severity] = frozenset(Severity)
+    having: str | None = None
+    """The label that they must have."""
 
     def fits(self, alert: Alert) -> bool:
         """Whether an alert is one of them."""
         if alert.type not in self.types or alert.severity not in self.severities:
+            return False
+        if self.having is not None and not _values(alert, self.having):
             return False
         return self.rules is None or alert.labels.get("rule", alert.labels.get("component", "")) in self.rules
 
@@ -66,8 +71,11 @@ TABLE: tuple[Row, ...] = (
     Row(Which(frozenset({AlertType.GPU_OOM, AlertType.HOST_OOM, AlertType.JOB_FAILED})),
         Which(frozenset({AlertType.TIMEOUT_WARNING})), ("job",)),
     Row(Which(_OF_A_GPU, _GONE, _CRITICAL), Which(frozenset({AlertType.TIMEOUT_WARNING})), ("gpu",)),
+    Row(Which(_OF_A_GPU, _ALL_GONE), Which(frozenset({AlertType.TIMEOUT_WARNING}), having="gpu")),
     Row(Which(frozenset({AlertType.DISK_WARNING}), frozenset({"stat_timeout"})),
         Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({"disk"}))),
+    Row(Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({NETWORK})),
+        Which(frozenset({AlertType.CHANNEL_FAILING}), frozenset({UNREACHABLE}))),
 )  # fmt: skip
 """What explains what (alerting reference, 11.3)."""
 

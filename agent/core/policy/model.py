@@ -53,6 +53,11 @@ class Recipient:
     max_per_hour: int | None = None
     """Instead of that of the rate limit."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether what it is told leaves this machine."""
+        return self.type != "console"
+
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
@@ -168,6 +173,8 @@ class Context:
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
+    trying: set[str] = field(default_factory=set)
+    """The channels with something to send, by which it shows whether they work."""
     clock_set: bool = False
     """Whether the clock was set a moment ago, so that timers may have ended all at once."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)

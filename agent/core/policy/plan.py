@@ -22,6 +22,7 @@ from agent.core.policy.model import PASS, Action, Context, Proposal, Recipient, 
 from agent.core.policy.owed import Owed, over, owed, repeat_at
 from agent.core.policy.pipeline import judge
 from agent.core.policy.quiet_hours import quiet_hours
+from agent.core.policy.recall import recall
 from agent.core.policy.traffic import RowsByChannel
 
 LedgerByChannel = Mapping[tuple[str, str], Ledger]
@@ -80,17 +81,18 @@ class _Round:
         self._take(news, self._verdict(news))
 
     def _recall(self, alert: Alert, recipient: Recipient, ledger: Ledger, rows: Sequence[Delivery]) -> None:
-        """Hold back what was to be sent before it became quiet, and could not be."""
+        """Hold back what was to be sent before it was explained or became quiet, and could not be."""
         row = rows[-1] if rows else None
-        if row is None or row.state is not DeliveryState.QUEUED:
+        if row is None or not row.state.open:
             return
-        self.plan.wake(self._context.next_quiet(self._now))
+        if row.state is DeliveryState.QUEUED:
+            self.plan.wake(self._context.next_quiet(self._now))
         proposal = Proposal(alert, row.kind, recipient, ledger, "")
-        verdict = replace(quiet_hours(proposal, self._context, self._now), stage="quiet_hours")
+        verdict = recall(proposal, row, self._context, self._now)
         if verdict.action is not Action.PASS:
             self.plan.wake(verdict.until)
             self._move(row, verdict)
-            self.plan.decisions.append(_decision(proposal, verdict, self._now))
+            self._decide(proposal, verdict)
 
     def recall_digests(self, recipients: Sequence[Recipient]) -> None:
         """The same for digests, which keep their members and only wait longer."""
@@ -192,16 +194,20 @@ class _Round:
             traffic.wait(self._context, news.proposal, verdict, self._now)
         if not _is_news(verdict, news):
             return
-        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
-            source = verdict.reason.partition(":")[2]
-            self.plan.affected.setdefault(source, []).append(news.proposal.alert.title)
         if verdict.action is Action.PASS:
             self._count(news.proposal, traffic.group_of(self._context, news.proposal))
         if news.due.keeps is not None:
             self._move(news.due.keeps, verdict)
         else:
             self._insert(news, verdict)
-        self.plan.decisions.append(_decision(news.proposal, verdict, self._now))
+        self._decide(news.proposal, verdict)
+
+    def _decide(self, proposal: Proposal, verdict: Verdict) -> None:
+        """Write down why, and let what explains an alert name it."""
+        if verdict.action is Action.SUPPRESS and verdict.stage == "inhibition":
+            source = verdict.reason.partition(":")[2]
+            self.plan.affected.setdefault(source, []).append(proposal.alert.title)
+        self.plan.decisions.append(_decision(proposal, verdict, self._now))
 
     def _count(self, proposal: Proposal, group: str | None) -> None:
         """A message goes out: it takes a token, and its group has been told."""
