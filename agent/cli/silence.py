@@ -22,13 +22,13 @@ LONGEST = 30 * 86_400.0
 """Seconds; who wants longer changes the configuration."""
 
 
-@click.group()
+@click.group(short_help="Keep alerts from being sent for a while.")
 @common_options
 def silence() -> None:
     """Keep alerts from being sent for a while; they are still recorded."""
 
 
-@silence.command()
+@silence.command(epilog="Example: gpuwarden silence add --match type=disk_warning --for 2h")
 @click.option("--alert", "alert_id", metavar="ID", help="Silence this alert.")
 @click.option("--match", multiple=True, metavar="K=V", help="Silence what has this label; V may hold * and ?.")
 @click.option("--for", "length", required=True, metavar="DURATION", help='How long, such as "2h"; at most 30 days.')
