@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from agent.runtime.outlet import Compose, Outlet
 
 if TYPE_CHECKING:
     from agent.channels.shared.base import CommonConfig, Tools
+    from agent.channels.shared.http import Client
 
 
 def channel_types() -> tuple[str, ...]:
@@ -48,17 +50,23 @@ def recipients(loaded: Loaded) -> tuple[Recipient, ...]:
 
 def tools(loaded: Loaded, redactor: Redactor, clock: Clock) -> "Tools":
     """What channels may use of the world."""
-    from agent.channels.shared.base import Tools  # deferred: commands that send nothing need no HTTP client
-    from agent.channels.shared.http import Client, HttpSettings
+    from agent.channels.shared.base import Tools  # deferred: commands that send nothing need none
 
-    http = loaded.settings.http
-    agent_name = f"gpuwarden/{release()}"
-    return Tools(Client(HttpSettings(http.proxy, http.ca_file, agent_name), clock), clock, redactor, _print)
+    @cache
+    def client() -> "Client":
+        from agent.channels.shared.http import Client, HttpSettings  # deferred: an agent that only prints needs none
+
+        http = loaded.settings.http
+        return Client(HttpSettings(http.proxy, http.ca_file, f"gpuwarden/{release()}"), clock)
+
+    return Tools(client, clock, redactor, _print)
 
 
 def outlet(name: str, loaded: Loaded, equipment: "Tools") -> Outlet:
     """Build one channel. Raises KeyError for a name that is not configured."""
     config = _common(loaded.settings.channels[name])
+    if config.CALLS_OUT:
+        equipment.open_http()  # not with its first alert: that may tell of too little memory
     channel = _channel_module(config.type).Channel(name, config, equipment)
     return Outlet(name, config.type, channel, config.timeout, not config.STATEFUL, config.pictures)
 

@@ -32,15 +32,13 @@ from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.signals import Signals
 from agent.runtime.steering import Steering
-from agent.runtime.supervisor import Stage, Supervisor
+from agent.runtime.supervisor import Part, Stage, Supervisor
 from agent.runtime.timer import Timer
 from agent.runtime.view import AgentView
 from agent.store import events, meta, outbox
 from agent.store.directory import StateDirectory
 from agent.store.errors import StoreError
-from agent.web.access import Access
-from agent.web.app import build
-from agent.web.server import Listener, ListenError, Server
+from agent.web.listener import Listener, ListenError
 
 TICK = 2.0
 """Seconds between two looks at the parts."""
@@ -161,8 +159,7 @@ class Daemon:
                 database.write(lambda conn: events.append(conn, loss))
         self._steering.lift()
         if self._listener is not None:
-            access = Access.to(self._listener.address, self._loaded.settings.server.allowed_hosts)
-            self._supervisor.add(Stage.WEB, Server(self._listener, build(self._view, access)))
+            self._supervisor.add(Stage.WEB, self._server(self._listener))
         self._parts.add_evaluator(lambda: self._policy)
         self._parts.add_reporter(lambda: self._reporting)
         self._parts.add_housekeeping(self._retention, self._opened.check_later)
@@ -171,6 +168,14 @@ class Daemon:
             self._parts.add_source(source)
         self._metrics.reloaded(self._clock.now(), successful=True)
         self._supervisor.start()
+
+    def _server(self, listener: Listener) -> Part:
+        from agent.web.access import Access  # deferred: an agent that serves nothing does without 6 MiB
+        from agent.web.app import build
+        from agent.web.server import Server
+
+        access = Access.to(listener.address, self._loaded.settings.server.allowed_hosts)
+        return Server(listener, build(self._view, access))
 
     def _greet(self) -> None:
         """Say what is watched, once every part has had its first turn."""

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -40,6 +40,8 @@ _STATUS = re.compile(r"error=([1-5]\d\d)\b")
 
 class Config(CommonConfig):
     """`[channels.NAME]` with `type = "apprise"`: `url` is one of Apprise's own, such as `gotify://host/token`."""
+
+    CALLS_OUT: ClassVar[bool] = False
 
     type: Literal["apprise"]
     url: SecretText

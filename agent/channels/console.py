@@ -1,7 +1,7 @@
 """Prints each message as one block on the standard output: the channel there is when none is configured."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from agent.channels.shared.base import CommonConfig, Tools, links
 from agent.core.message import Message
@@ -13,6 +13,8 @@ RULE = "─" * 72
 
 class Config(CommonConfig):
     """`[channels.NAME]` with `type = "console"`: no keys of its own."""
+
+    CALLS_OUT: ClassVar[bool] = False
 
     type: Literal["console"]
 

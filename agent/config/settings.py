@@ -20,11 +20,9 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.config import listen as addresses
 from agent.config import locate, zones
-from agent.config.environment import NESTING, PREFIX
 from agent.config.timing import GroupingTable, HeartbeatTable, QuietHoursTable, RateLimitTable
 from agent.config.values import Duration, SeverityName, Table, ZoneName
 from agent.core.clock import SECOND
@@ -186,8 +184,8 @@ class WeeklyTable(ReportTable):
 class ReportsTable(Table):
     """`[reports]`: what is told on schedule."""
 
-    daily: ReportTable = ReportTable()
-    weekly: WeeklyTable = WeeklyTable()
+    daily: ReportTable = Field(default_factory=ReportTable)
+    weekly: WeeklyTable = Field(default_factory=WeeklyTable)
 
     def of(self, kind: AlertType) -> ReportTable:
         """The wishes for the report of this type."""
@@ -198,25 +196,21 @@ class ReportsTable(Table):
         return Schedule(kind, time.fromisoformat(self.of(kind).time), WEEKDAYS.index(self.weekly.day))
 
 
-class Settings(BaseSettings):
+class Settings(Table):
     """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=NESTING, frozen=True, extra="forbid", validate_default=True
-    )
-
-    agent: AgentTable = AgentTable()
-    server: ServerTable = ServerTable()
-    http: HttpTable = HttpTable()
-    store: StoreTable = StoreTable()
-    jobs: JobsTable = JobsTable()
+    agent: AgentTable = Field(default_factory=AgentTable)
+    server: ServerTable = Field(default_factory=ServerTable)
+    http: HttpTable = Field(default_factory=HttpTable)
+    store: StoreTable = Field(default_factory=StoreTable)
+    jobs: JobsTable = Field(default_factory=JobsTable)
     alerts: Mapping[AlertType, AlertTable] = Field(default_factory=dict)
-    quiet_hours: QuietHoursTable = QuietHoursTable()
-    rate_limit: RateLimitTable = RateLimitTable()
-    grouping: GroupingTable = GroupingTable()
-    heartbeat: HeartbeatTable = HeartbeatTable()
-    reports: ReportsTable = ReportsTable()
-    sources: BaseModel = Table()
+    quiet_hours: QuietHoursTable = Field(default_factory=QuietHoursTable)
+    rate_limit: RateLimitTable = Field(default_factory=RateLimitTable)
+    grouping: GroupingTable = Field(default_factory=GroupingTable)
+    heartbeat: HeartbeatTable = Field(default_factory=HeartbeatTable)
+    reports: ReportsTable = Field(default_factory=ReportsTable)
+    sources: BaseModel = Field(default_factory=Table)
     channels: Mapping[str, SerializeAsAny[BaseModel]] = Field(default_factory=dict)
 
     def source(self, name: str, kind: type[Model]) -> Model:

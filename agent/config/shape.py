@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agent.config.lines import KeyPath
+from agent.core.model import Json
 from agent.core.redact import Secret
 
 Kind = object
@@ -61,6 +62,14 @@ class Shape:
 def fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     """Return a model's fields by the name that users write, which is the alias where there is one (`for`)."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def tables(model: type[BaseModel]) -> dict[str, Json]:
+    """Every table below a model, empty. With them the model's own validator does it all; made one by one, each table
+    that the user left out would need one for itself, which takes time and memory.
+    """
+    kinds = {key: field.annotation for key, field in fields(model).items()}
+    return {key: tables(kind) for key, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
 
 
 def read_by(field: FieldInfo, reader: Callable[..., object]) -> bool:

@@ -35,9 +35,14 @@ def _clock(text: str) -> str:
 
 
 class Table(BaseModel):
-    """A table of the file: frozen, and without room for unknown keys."""
+    """A table of the file: frozen, and without room for unknown keys.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
+    As all settings classes it has no validator before it needs one: as a part of the whole it needs none of its own.
+    """
+
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
 
 
 Duration = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(parse_duration)]

@@ -37,10 +37,11 @@ class Digest:
     id: str
     alerts: Sequence[Alert]
     """As they stand now, in the order in which they were to be told."""
-    why: Hold
+    why: Hold | None
+    """For what they were held back; None if not all for the same."""
     since: int
     until: int
-    """When it could be told at last."""
+    """When the last of them could be told at last."""
     recurrences: Mapping[str, Recurrence] = field(default_factory=dict)
     """How often conditions came and went, by the id of the alert that tells of them."""
 
@@ -145,11 +146,12 @@ def _title(digest: Digest, shown: Sequence[Alert]) -> str:
 
 def _sentences(digest: Digest, shown: Sequence[Alert], now: int, zone: tzinfo) -> Iterator[str]:
     span = f"from {moment(digest.since, now, zone)} to {moment(digest.until, now, zone)}"
-    opening: Mapping[Hold, str] = {
+    opening: Mapping[Hold | None, str] = {
         Hold.QUIET_HOURS: f"Held for quiet hours {span}.",
         Hold.OUTAGE: f"Delivery was impossible {span}.",
         Hold.RATE_LIMIT: f"Too many for messages of their own {span}.",
         Hold.CLOCK_SET: "Due all at once, since the clock was set.",
+        None: f"Held back for several reasons {span}.",
     }
     yield opening.get(digest.why, f"Told together {span}.")
     standing = Counter(alert.status for alert in shown)

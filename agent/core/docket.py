@@ -24,6 +24,11 @@ class Docket:
         """The open episode of a fingerprint."""
         return self.live.get(self._open.get(fingerprint, ""))
 
+    @property
+    def episodes(self) -> list[Alert]:
+        """What fires."""
+        return [self.live[alert_id] for alert_id in self._open.values()]
+
     def take(self, alert: Alert, now: int) -> bool:
         """Add an alert or its new state; False if it is a one-shot event that was seen within the last day."""
         if alert.status is Status.EVENT and alert.id not in self.live:
@@ -53,13 +58,19 @@ class Docket:
         """Let go of what is decided. `rows`: the deliveries of the live alerts.
 
         Whatever is not sent yet may still be taken back: by quiet hours that begin while its channel is down, or by
-        a resolve that takes its place.
+        a resolve that takes its place. An event that a digest will tell is decided, however long that waits for its
+        channel.
         """
-        undecided = {row.alert_id for row in rows if row.state.open}
+        undecided = {row.alert_id for row in rows if row.state.open and not self._in_a_digest(row)}
         needed = {alert.cause_of for alert in self.live.values() if alert.id in undecided}
         for alert in list(self.live.values()):
             if alert.status is not Status.FIRING and alert.id not in undecided and alert.id not in needed:
                 del self.live[alert.id]
+
+    def _in_a_digest(self, row: Delivery) -> bool:
+        """Whether a digest tells of an event; an episode may come to its end while that is on its way."""
+        alert = self.live.get(row.alert_id)
+        return row.merged_into is not None and alert is not None and alert.status is Status.EVENT
 
     def _forget(self, now: int) -> None:
         """Forget, now and then, the events that are older than a day."""

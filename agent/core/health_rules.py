@@ -1,6 +1,6 @@
 """Rules about the agent itself: sources that are stuck or failing, channels that cannot deliver, a full state disk."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.core.clock import HOUR, SECOND
@@ -9,6 +9,13 @@ from agent.core.model import AlertType, ChannelState, Severity
 
 CHANNEL_FAILS_AT = 3
 """Failures in a row after which the other channels are told; with the back-off that is about 20 s of trouble."""
+OF_THE_NETWORK = frozenset({"network", "timeout"})
+"""Why channels fail where nobody has answered: no route, no name, no connection, no word in time."""
+LEAST_UNREACHABLE = 2
+"""Channels that fail so at once before the network is to blame; one by itself may have a provider in trouble."""
+NETWORK = "network"
+UNREACHABLE = "unreachable"
+"""The component of the node's way out, and the rule of a channel that nobody answers on."""
 SOURCE_FAILS_AT = 3
 """Looks in a row that raised."""
 DEAD_LETTER_MEMORY = HOUR
@@ -42,6 +49,31 @@ def channels(
     return [_channel(known.get(name, ChannelState(name)), dead.get(name, 0), node) for name in configured]
 
 
+def network(states: Iterable[ChannelState], asked: Collection[str], node: str) -> Seen:
+    """Judge the way out, by the channels that are `asked` to tell such things and lead away from this machine.
+
+    It counts as closed when nobody answers on any of them. What is suspended says nothing: nobody tries it.
+    """
+    known = {state.channel: state for state in states}
+    tried = [state for name in asked if not _suspended(state := known.get(name, ChannelState(name)))]
+    closed = len(tried) >= LEAST_UNREACHABLE and all(map(unreachable, tried))
+    names = ", ".join(sorted(state.channel for state in tried))
+    why = next((state.detail for state in tried if state.detail), "nobody answers")
+    condition = Condition(
+        type=AlertType.AGENT_DEGRADED,
+        identity={"node_id": node, "component": NETWORK},
+        title="No channel can be reached",
+        message=f"Nobody answered this node on any of its channels ({names}): {why}. What they are to be told waits.",
+        advice="Look at the node's network: routes, DNS, firewall, `[http] proxy`. Try: gpuwarden check --online",
+    )
+    return Seen(condition, Severity.WARNING if closed else None)
+
+
+def unreachable(state: ChannelState) -> bool:
+    """Whether a channel fails, and as far as its last attempt tells because nobody answers."""
+    return state.failures >= CHANNEL_FAILS_AT and state.reason in OF_THE_NETWORK
+
+
 def state_disk(trouble: str | None, directory: str, node: str) -> Seen:
     """Judge the agent's own storage. `trouble` says what the store refuses, None while it writes."""
     condition = Condition(
@@ -70,8 +102,12 @@ def _source(health: SourceHealth, node: str) -> Seen:
     return Seen(condition, Severity.WARNING if stuck or failing else None)
 
 
+def _suspended(state: ChannelState) -> bool:
+    return state.reason in SUSPENSIONS and state.paused_until is not None
+
+
 def _channel(state: ChannelState, dead: int, node: str) -> Seen:
-    suspended = state.reason in SUSPENSIONS and state.paused_until is not None
+    suspended = _suspended(state)
     failing = state.failures >= CHANNEL_FAILS_AT
     message = f"Channel {state.channel!r} cannot deliver: {state.detail or state.reason}. Its messages wait."
     if not (suspended or failing):
@@ -81,6 +117,7 @@ def _channel(state: ChannelState, dead: int, node: str) -> Seen:
         identity={"node_id": node, "channel": state.channel},
         title=f"Channel {state.channel} cannot deliver",
         message=message,
+        labels={"rule": UNREACHABLE} if unreachable(state) else {},
         advice=SUSPENSIONS.get(state.reason or ""),
     )
     return Seen(condition, Severity.WARNING if suspended or failing or dead else None)

@@ -264,7 +264,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """The health of one channel: why and until when it is paused, and its latest successes and failures."""
+    """The health of one channel: why it fails or is paused, until when, and its latest successes and failures."""
 
     channel: str
     paused_until: int | None = None

@@ -13,6 +13,7 @@ PLAIN: Mapping[str, str] = {
     "deferred_max_age": "it was held for a day, which is long enough: are the quiet hours right?",
     "grouping": "alerts of one group are told together",
     "rate_limit": "the channel has had as many messages as it may have for now",
+    "unreachable": "no channel can be reached; that is told as soon as one can",
     "outage": "the channel could not be reached, so what waited is told together",
     "clock_set": "the clock was set, so that much fell due at once",
     "settling": "what explained it is over, and it may be over in a moment too",

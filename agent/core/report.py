@@ -218,7 +218,7 @@ def _memory(found: Found) -> Json:
 
 def _out_of_memory(alert: Alert) -> dict[str, Json]:
     job = alert.job or {}
-    cause = job.get("error") or (alert.evidence[-1] if alert.evidence else alert.message or alert.title)
+    cause = job.get("error") or alert.message or alert.title
     return {
         "at": rfc3339(alert.starts_at),
         "type": str(alert.type),

@@ -88,7 +88,7 @@ def after_failure(
     if state.failures >= CIRCUIT_OPENS_AT:
         pause = backoff(state.failures, CAP[Severity.CRITICAL], state.channel)
         return _paused(settled, state, pause, error, now)
-    return settled, replace(state, reason=None, detail=error.detail)
+    return settled, replace(state, reason=error.reason, detail=error.detail)
 
 
 def after_probe(error: SendError, state: ChannelState, now: int) -> ChannelState:

@@ -8,6 +8,7 @@ from datetime import tzinfo
 
 from agent.core.local_time import local
 from agent.core.model import Alert, Attempt, Decision, Delivery, DeliveryState, NotificationKind, Status
+from agent.core.policy.affected import FIELD
 from agent.core.policy.owed import DROPPED
 from agent.core.reasons import NEWER, words
 from agent.core.text import duration
@@ -71,6 +72,8 @@ def _course(alert: Alert, decisions: Iterable[Decision]) -> Iterator[Entry]:
     risen = [item.at for item in decisions if item.kind is NotificationKind.ESCALATED]
     if risen:
         yield min(risen), f"The severity rose to {alert.severity}."
+    if FIELD in alert.fields:
+        yield noticed, f"{FIELD}: {alert.fields[FIELD]}."
     if alert.ends_at is not None:
         yield alert.ends_at, f"Resolved after {duration(alert.ends_at - alert.starts_at)}."
 

@@ -102,6 +102,6 @@ def _rank(name: str, prefer: Sequence[str]) -> float | None:
 
 def _parted(word: str) -> Iterator[str]:
     """`trainloss` as `train`: what a word says besides `loss`."""
-    rest = word.removesuffix("loss") if word.endswith("loss") else word.removeprefix("loss")
+    rest = word.removesuffix("loss") if word.endswith("loss") else word.removeprefix("losses").removeprefix("loss")
     if rest:
         yield rest

@@ -1,8 +1,8 @@
-"""Asks the rules, once a round, what is wrong with disks, sources, channels and the agent's own storage."""
+"""Asks the rules, once a round, what is wrong with disks, sources, channels, the agent's own storage and the node."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from agent.core import episodes, health_rules
+from agent.core import episodes, health_rules, shutdown_rules
 from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.codec import decode
 from agent.core.conditions import MISSING, ConditionState, Phase, Transition
@@ -10,8 +10,9 @@ from agent.core.disk_rules import DiskLimits
 from agent.core.episodes import Condition, Seen
 from agent.core.facts import Event, KernelSeen
 from agent.core.health_rules import SourceHealth
-from agent.core.model import ChannelState
-from agent.core.policy.model import Recipient
+from agent.core.model import ChannelState, Severity
+from agent.core.policy.model import Recipient, Rules
+from agent.core.policy.taken import refusal
 from agent.runtime.board import Board
 from agent.runtime.changes import RULE_PREFIX
 from agent.runtime.disk_conditions import DiskConditions
@@ -57,12 +58,12 @@ class Conditions:
         return any(state.phase in (Phase.PENDING, Phase.CLEARING) for state in self.states.values())
 
     def step(
-        self, now: Instant, node: str, recipients: Sequence[Recipient], disk: DiskLimits | None,
+        self, now: Instant, node: str, recipients: Sequence[Recipient], rules: Rules, disk: DiskLimits | None,
         others: Sequence[Seen] = (),
     ) -> list[tuple[Condition, Transition]]:
         """Judge what the board and the store show at `now`, and what `others` have seen; the states move on."""
         disks = self._disks.seen(disk, node, now.wall, self.states, again=not self._well)
-        seen = [*self._seen(now, node, recipients), *disks, *others]
+        seen = [*self._seen(now, node, recipients, rules), *disks, *others]
         if self._well and all(item.observed is None or item.observed is MISSING for item in seen):
             return []  # as in nearly every round: all was well, and is
         known = {mark: state for mark, state in self.states.items() if state.phase is not Phase.INACTIVE}
@@ -73,12 +74,16 @@ class Conditions:
     def _written_since(self, at: int) -> list[Event]:
         return self._db.read(lambda conn: events.since(conn, KernelSeen, at))
 
-    def _seen(self, now: Instant, node: str, recipients: Sequence[Recipient]) -> list[Seen]:
+    def _seen(self, now: Instant, node: str, recipients: Sequence[Recipient], rules: Rules) -> list[Seen]:
         channels, dead = self._channels(now.wall)
-        names = [recipient.name for recipient in recipients]
+        names = [item.name for item in recipients]
+        cut_off = any(map(health_rules.unreachable, channels.values()))
+        asked = _asked(recipients, rules, node) if cut_off else ()
         return [
             *health_rules.sources((_source(item, now) for item in self._board.healths() if item.source), node),
             *health_rules.channels(channels.values(), dead, names, node),
+            health_rules.network(channels.values(), asked, node),
+            *shutdown_rules.look(self._board.samples_of("shutdown"), node, now.wall),
             health_rules.state_disk(self._storage_trouble(now.wall), str(self._db.path.parent), node),
         ]
 
@@ -110,6 +115,16 @@ class Conditions:
             if self._reserve.restore():
                 return None
         return "no space is left but the reserve, which is in use"
+
+
+def _asked(recipients: Iterable[Recipient], rules: Rules, node: str) -> Sequence[str]:
+    """The channels that lead away from this machine and are told when another fails: by that they are tried."""
+    trouble = (health_rules.network((), (), node), *health_rules.channels((), {}, ("another",), node))
+    alerts = [episodes.begin(item.condition, Severity.WARNING, 0) for item in trouble]
+    return [
+        item.name for item in recipients
+        if item.remote and not any(refusal(item, alert, rules) for alert in alerts)
+    ]  # fmt: skip
 
 
 def _source(health: Health, now: Instant) -> SourceHealth:

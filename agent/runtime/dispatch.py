@@ -2,21 +2,19 @@
 
 import logging
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
 from agent.core.clock_steps import GRACE
 from agent.core.docket import Docket
-from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity, Status
+from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity
+from agent.core.policy import affected
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
 from agent.core.policy.plan import plan
-from agent.core.presentable import VALUE_LIMIT
-from agent.core.text import cut
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
 from agent.runtime.log import event
@@ -25,8 +23,6 @@ from agent.store import alerts, backlog, clock, deliveries, digests, ledger, lim
 from agent.store.database import Database
 from agent.store.errors import StoreError, StoreFull
 
-AFFECTED = "Also affected"
-"""The field of an alert that names what it explains."""
 UNSAVED_LIMIT = 1_000
 """Deliveries in memory beyond which no more events are taken while the store refuses; they wait at their source."""
 
@@ -101,41 +97,41 @@ class Dispatch:
         self._announce({row.channel for row in waiting.inserts} | {move.channel for move in waiting.moves})
 
     def _plan(self, docket: Docket, recipients: Sequence[Recipient], rules: Rules, now: int) -> Plan:
-        live = list(docket.live.values())
-        if not live:
+        """Decide on one unchanging view of the store, and what it could not take yet."""
+        if not docket.live:
             return Plan()
-        marks = {alert.fingerprint for alert in live}
-        rows, ledgers, context = self._db.read(
-            lambda conn: (
-                deliveries.of_live(conn, docket.live), ledger.load(conn, marks), self._context(conn, docket, rules, now)
-            )
-        )
-        rows += self._unsaved.inserts
-        grouped: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
-        for row in rows:
-            if row.kind is not NotificationKind.DIGEST:  # which is about others besides the alert it is filed under
-                grouped[row.alert_id, row.channel].append(row)
-        result = plan(live, recipients, ledgers, grouped, context, now)
-        docket.settle((*rows, *result.inserts))
-        return result
+        marks = {alert.fingerprint for alert in docket.live.values()}
+
+        def body(conn: sqlite3.Connection) -> Plan:
+            rows = [*deliveries.of_live(conn, docket.live), *self._unsaved.inserts]
+            grouped: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
+            for row in rows:
+                if row.kind is not NotificationKind.DIGEST:  # it is about others besides the alert it is filed under
+                    grouped[row.alert_id, row.channel].append(row)
+            context = self._context(conn, docket, rules, now)
+            result = plan(docket.live.values(), recipients, ledger.load(conn, marks), grouped, context, now)
+            docket.settle((*rows, *result.inserts))
+            return result
+
+        return self._db.read(body)
 
     def _context(self, conn: sqlite3.Connection, docket: Docket, rules: Rules, now: int) -> Context:
         """What the stages may look at besides the alert itself, with what could not be stored yet."""
+        marks = (alert.fingerprint for alert in docket.episodes)
         return Context(
             rules, silences.load(conn), docket.live,
             buckets=limits.buckets(conn) | self._unsaved.buckets,
             groups=limits.groups(conn) | self._unsaved.groups,
-            episodes=alerts.episodes_since(conn, _firing(docket), now - RECURRENCE_WINDOW),
-            counts=self._counts(conn, docket),
+            episodes=alerts.episodes_since(conn, marks, now - RECURRENCE_WINDOW),
+            count=lambda *which: deliveries.count(conn, *which) + self._unsaved_rows(*which),
             open_rows=sum(count for _, _, count in backlog.lengths(conn)),
             digests=digests.unfinished(conn) | _digests(self._unsaved.inserts),
             clock_set=clock.set_lately(conn, now, GRACE),
         )  # fmt: skip
 
-    def _counts(self, conn: sqlite3.Connection, docket: Docket) -> Counter[tuple[str, str, str]]:
-        counts = Counter(deliveries.counts(conn, docket.live))
-        counts.update((row.alert_id, row.channel, str(row.kind)) for row in self._unsaved.inserts)
-        return counts
+    def _unsaved_rows(self, alert_id: str, channel: str, kind: NotificationKind) -> int:
+        rows = self._unsaved.inserts
+        return sum((row.alert_id, row.channel, row.kind) == (alert_id, channel, kind) for row in rows)
 
     def _go_direct(self, changes: Changes, error: StoreError, now: Instant) -> None:
         """Without a store, send what is critical at once; the rest waits in memory, within a bound."""
@@ -153,15 +149,7 @@ def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:
     for alert_id, titles in result.affected.items():
         source = docket.live.get(alert_id)
         if source is not None:
-            known = [text for text in source.fields.get(AFFECTED, "").split("; ") if text]
-            named = cut("; ".join(dict.fromkeys([*known, *titles])), VALUE_LIMIT)
-            docket.live[alert_id] = changes.alerts[alert_id] = bounded(
-                replace(source, fields={**source.fields, AFFECTED: named})
-            )
-
-
-def _firing(docket: Docket) -> list[str]:
-    return [alert.fingerprint for alert in docket.live.values() if alert.status is Status.FIRING]
+            docket.live[alert_id] = changes.alerts[alert_id] = bounded(affected.naming(source, titles))
 
 
 def _digests(rows: Iterable[Delivery]) -> dict[str, Delivery]:

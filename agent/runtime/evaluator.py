@@ -262,11 +262,12 @@ class Evaluator:
         seen = self._job_conditions.seen(
             self._book.running, self._board.logs(), settings.stall, settings.node, now.wall, before
         )
-        firing = [alert for alert in self._docket.live.values() if alert.status is Status.FIRING]
-        holders = self._job_gpus.holders()
+        firing, holders = self._docket.episodes, self._job_gpus.holders()
         seen += self._gpus.seen(settings.gpu, settings.node, now.wall, before, firing, holders)
         self._gpus.note(changes)
-        stepped = self._conditions.step(now, settings.node, settings.recipients, settings.disk, seen)
+        stepped = self._conditions.step(
+            now, settings.node, settings.recipients, settings.rules, settings.disk, seen
+        )
         for condition, transition in stepped:
             current = self._docket.firing(condition.fingerprint)
             self._raise(self._under_its_end(episodes.apply(current, condition, transition)), changes, now.wall)

@@ -1,17 +1,19 @@
 """What a delivery has to tell at the moment of sending, and what its channel knows once it is told."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from agent.core import picture
+from agent.core import report_chart as report_charts
 from agent.core.chart import Chart
 from agent.core.digest import Digest
-from agent.core.model import Alert, Delivery, Hold, Ledger, NotificationKind, Status
+from agent.core.model import Alert, Delivery, Hold, Json, Ledger, NotificationKind, Status
 from agent.core.ports import Receipt
 from agent.core.recurrence import Recurrence, look_back, recurrence
 from agent.core.references import NOTHING_KNOWN, References
-from agent.store import alerts, digests, jobs, ledger, references
+from agent.store import alerts, digests, disk_hours, gpu_hours, jobs, ledger, references
 from agent.store.errors import Undecodable
 
 
@@ -47,11 +49,13 @@ class News:
     def digest(self) -> Digest:
         """What the digest is about."""
         rows = [member.row for member in self.members]
-        why = next((Hold(row.reason) for row in rows if row.reason in set(Hold)), Hold.OUTAGE)
-        since = min(row.created_at for row in rows)
+        holds = {Hold(row.reason) for row in rows if row.reason in set(Hold)}
         return Digest(
-            self.row.id, [member.alert for member in self.members], why, since, self.row.created_at,
-            {member.alert.id: member.recurrence for member in self.members if member.recurrence is not None},
+            self.row.id, [member.alert for member in self.members],
+            why=holds.pop() if len(holds) == 1 else None,
+            since=min(row.created_at for row in rows),
+            until=max(self.row.created_at, *(row.next_at for row in rows)),
+            recurrences={item.alert.id: item.recurrence for item in self.members if item.recurrence is not None},
         )  # fmt: skip
 
 
@@ -86,13 +90,23 @@ def _recurrence(conn: sqlite3.Connection, row: Delivery, alert: Alert) -> Recurr
 
 
 def _chart(conn: sqlite3.Connection, alert: Alert, row: Delivery) -> Chart | None:
-    if row.plain or alert.job_id is None or not picture.pictured(alert, row.kind):
+    if row.plain or not picture.pictured(alert, row.kind):
         return None
     try:
-        job = jobs.get(conn, alert.job_id)
-        return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
+        return report_chart(conn, alert.report) if alert.report is not None else _of_a_run(conn, alert)
     except Undecodable:  # a picture is no reason to hold a message back
         return None
+
+
+def _of_a_run(conn: sqlite3.Connection, alert: Alert) -> Chart | None:
+    job = jobs.get(conn, alert.job_id or "")
+    return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
+
+
+def report_chart(conn: sqlite3.Connection, report: Mapping[str, Json]) -> Chart | None:
+    """What to draw of the period of a report, as `core.report` builds it."""
+    since, until = period = report_charts.span(report)
+    return report_charts.chart(period, gpu_hours.by_hour(conn, since, until), disk_hours.rooms(conn, since, until))
 
 
 def told(conn: sqlite3.Connection, news: News, receipt: Receipt, now: int) -> None:

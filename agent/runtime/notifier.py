@@ -167,6 +167,7 @@ class Notifier:
             state = self._state(conn)
             if self._outlet.digests:
                 recovery.tell_together(conn, state, now)
+            recovery.try_others(conn, state, now)
             ledger.save_channel_state(conn, retry.after_success(state, now))
             return True
 

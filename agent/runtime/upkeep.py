@@ -30,12 +30,14 @@ class Upkeep:
     def __init__(self, outlet: Outlet, compose: Compose) -> None:
         self._outlet = outlet
         self._compose = compose
+        # Asked once: to look at an object for a protocol takes long, and every step of a notifier would.
+        self._refreshing = outlet.channel if isinstance(outlet.channel, Refreshing) else None
         self._remind_at = -math.inf  # at once: an earlier process may have been away for long
 
     def remind(self, database: Database, now: Instant) -> float:
         """Tell again what is open, if it is time to; returns the seconds until it is the next time."""
-        channel = self._outlet.channel
-        if not isinstance(channel, Refreshing):
+        channel = self._refreshing
+        if channel is None:
             return math.inf
         if now.monotonic >= self._remind_at:
             self._remind_at = now.monotonic + channel.refresh_every

@@ -40,7 +40,9 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 class Config(BaseModel):
     """`[sources.disk]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", validate_default=True, populate_by_name=True
+    )
 
     enabled: bool = True
     interval: Annotated[Duration, Field(ge=1)] = 30.0

@@ -40,7 +40,7 @@ Seconds = Annotated[float, BeforeValidator(parse_duration)]
 class Config(BaseModel):
     """`[sources.kernel]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", validate_default=True)
 
     enabled: Literal["auto"] | bool = "auto"
     interval: Annotated[Seconds, Field(ge=1, le=3600)] = 5.0

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection
 
-from agent.core.model import Delivery, DeliveryState, NotificationKind
+from agent.core.model import Delivery, DeliveryState, Hold, NotificationKind
 from agent.core.policy.owed import DROPPED
 from agent.store import deliveries, digests
 from agent.store.rows import dump
@@ -89,10 +89,11 @@ def requeue(conn: sqlite3.Connection, ids: Collection[str] | None, now: int) -> 
 
 
 def hasten(conn: sqlite3.Connection, channel: str, now: int) -> int:
-    """Make what waits for one channel due at once; returns how many rows that were."""
+    """Make what waits for one channel due at once, but for what waits for morning; returns how many rows that were."""
     return conn.execute(
-        "UPDATE delivery SET next_at = :now WHERE channel = :channel AND state = 'queued' AND next_at > :now",
-        {"channel": channel, "now": now},
+        "UPDATE delivery SET next_at = :now WHERE channel = :channel AND state = 'queued' AND next_at > :now "
+        "AND reason IS NOT :quiet",
+        {"channel": channel, "now": now, "quiet": Hold.QUIET_HOURS},
     ).rowcount
 
 

@@ -1,10 +1,12 @@
 """What each channel has been told of each fingerprint, and how each channel fares."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from agent.core.model import ChannelState, Ledger
-from agent.store.rows import build, dump, printable
+from agent.core.model import ChannelState, Ledger, NotificationKind, Severity
+from agent.store.errors import Undecodable
+from agent.store.rows import dump, printable
 
 _LEDGER = (
     "fingerprint", "channel", "alert_id", "open_announced", "last_accepted_at", "last_accepted_kind",
@@ -23,7 +25,7 @@ def load(conn: sqlite3.Connection, fingerprints: Iterable[str]) -> dict[tuple[st
         "WHERE fingerprint IN (SELECT value FROM json_each(?))",
         (dump(list(fingerprints)),),
     )
-    ledgers = [_ledger(dict(zip(_LEDGER, row, strict=True))) for row in found]
+    ledgers = [_ledger(row) for row in found]
     return {(ledger.fingerprint, ledger.channel): ledger for ledger in ledgers}
 
 
@@ -34,7 +36,7 @@ def open_on(conn: sqlite3.Connection, channel: str, since: int) -> list[Ledger]:
         "AND (open_announced OR (last_accepted_kind = 'resolved' AND last_accepted_at >= ?))",
         (channel, since),
     )
-    return [_ledger(dict(zip(_LEDGER, row, strict=True))) for row in found]
+    return [_ledger(row) for row in found]
 
 
 def save(conn: sqlite3.Connection, ledger: Ledger) -> None:
@@ -66,9 +68,14 @@ def save_channel_state(conn: sqlite3.Connection, state: ChannelState) -> None:
     )
 
 
-def _ledger(columns: dict[str, object]) -> Ledger:
-    columns["open_announced"] = bool(columns["open_announced"])
-    return build(Ledger, columns, f"ledger of {columns['fingerprint']} on {columns['channel']}")
+def _ledger(row: Sequence[Any]) -> Ledger:
+    """Built by hand: every round of policy reads many."""
+    fingerprint, channel, alert_id, announced, accepted_at, kind, severity, *rest = row
+    try:
+        kind, severity = kind and NotificationKind(kind), severity and Severity(severity)
+    except ValueError as error:
+        raise Undecodable(f"ledger of {fingerprint} on {channel}: {error}") from error
+    return Ledger(fingerprint, channel, alert_id, bool(announced), accepted_at, kind, severity, *rest)
 
 
 def _upsert(table: str, columns: tuple[str, ...], keys: int) -> str:

@@ -1,7 +1,11 @@
 """Stalls with GPUs to look at: a timed log and scripted readings, replayed under a hand-driven clock."""
 
+from dataclasses import replace
+
 import pytest
 
+from agent.core.gpu import DriverState, GpuDriver
+from agent.core.gpu_policy import policy
 from agent.core.model import AlertType
 from agent.core.policy.model import Recipient
 from tests.support.gpus import IDLES, SPINS, TRAINS, ScriptedGpus
@@ -136,6 +140,21 @@ def test_the_agent_may_be_restarted_in_the_middle_without_a_second_alert(trainin
 
     training.trains(1)
     assert training.told == ["fired", "resolved"]
+
+
+@pytest.mark.parametrize("pids", [[PID] * 4, [9_000] * 4], ids=["on its GPUs", "on others"])
+def test_a_driver_that_does_not_answer_explains_the_stall_of_a_job_that_holds_gpus(nodes, tmp_path, pids):
+    training = Training(nodes, tmp_path)
+    training.node.settings = replace(training.node.settings, gpu=policy({}, {}, None, "boot-1", watched=True))
+    training.gpus.run(*pids)
+    training.trains()
+    training.gpus.driver = GpuDriver(DriverState.HUNG, detail="no answer within 30 s")
+    training.waits(40 * MINUTE, IDLES)
+    assert training.told == ([] if PID in pids else ["fired"])
+
+    training.gpus.driver = GpuDriver(DriverState.RUNNING)
+    training.waits(MINUTE * 2, IDLES)
+    assert training.told == ["fired"]
 
 
 # --- silent --------------------------------------------------------------------------------------------------------

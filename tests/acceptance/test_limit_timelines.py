@@ -210,6 +210,19 @@ def test_a_steady_trickle_starves_nobody(nodes):
     assert len(digest(node).members) == 10
 
 
+def test_reminders_of_what_was_told_together_come_together(nodes):
+    node = nodes(rules=GROUPED)
+    warn(node, *"abc")
+    node.run(30)
+    assert kinds(node) == ["digest"]
+    node.run(12 * HOUR // SECOND + 60, step=30)
+    assert kinds(node) == ["digest", "digest"]
+    assert len(digest(node).members) == 3
+    warn(node, *"bc", status=Status.RESOLVED)
+    node.run(12 * HOUR // SECOND + 60, step=30)
+    assert kinds(node)[2:] == ["resolved", "resolved", "repeated"]
+
+
 def test_critical_alerts_rises_and_ends_do_not_wait(nodes):
     node = nodes(rules=GROUPED)
     node.emit(FAILED, job={"id": "j"})

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
+from math import isnan
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.core.clock import HOUR, MINUTE, SECOND
+from agent.core.gpu_usage import WHOLE, Usage, UsageKey
 from agent.core.local_time import instant
 from agent.core.model import AlertType, DeliveryState
 from agent.core.periods import Schedule
@@ -14,6 +16,7 @@ from agent.core.policy.model import Recipient, Rules
 from agent.core.policy.windows import QuietHours, Window
 from agent.core.ports import SendError, SendErrorKind
 from agent.runtime.reporter import Reporting
+from agent.store import gpu_hours
 from tests.support.clock import ManualClock
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -69,6 +72,16 @@ def test_days_and_weeks_over_a_change_of_clocks(reporting):
     }
     short = next(i.message for i in node.channels["mail"].sent if "2026-03-29" in i.message.alert.labels["period"])
     assert dict(short.facts)["Period"] == "2026-03-29 00:00 to 2026-03-30 00:00 (Europe/Berlin, 23 h)"
+
+
+def test_a_report_has_a_picture_of_its_period(reporting):
+    node = reporting("2026-03-10T12:00")
+    hours = {UsageKey(at("2026-03-10T12:00") + hour * HOUR, "GPU-1", WHOLE): Usage(3_600, 900) for hour in range(24)}
+    node.database.write(lambda conn: gpu_hours.save(conn, hours))
+    node.run_until(at("2026-03-11T12:00"))
+    (sent,) = node.channels["mail"].sent
+    (held, _) = sent.message.chart.series
+    assert [(hour, gpus) for hour, gpus in held.points if not isnan(gpus)] == [(h, 0.25) for h in range(12, 24)]
 
 
 def test_a_kill_at_any_instant_makes_no_second_one(reporting, clock):
@@ -142,6 +155,69 @@ def test_a_report_that_is_due_in_quiet_hours_is_told_after_them_and_alone(report
     assert sorted(str(item.message.kind) for item in node.channels["mail"].sent) == ["digest", "report"]
     told = next(item.message for item in node.channels["mail"].sent if str(item.message.kind) == "report")
     assert dict(told.facts)["Period"].startswith("2026-03-10 00:00 to 2026-03-11 00:00")
+
+
+@pytest.fixture
+def morning_after(reporting):
+    """A night in which three disks warned, and a channel that is down from six to eleven."""
+
+    def make(at_eight):
+        rules = replace(RULES, quiet_hours=QuietHours((Window("night", 22 * 60, 7 * 60, BERLIN),)))
+        node = reporting("2026-03-10T21:00", rules=rules)
+        node.run_until(at("2026-03-10T23:00"))
+        for mount in "abc":
+            node.emit(AlertType.DISK_WARNING, title=f"night {mount}", labels={"mount": mount})
+        node.run_until(at("2026-03-11T06:00"))
+        node.channels["mail"].fail = [SendError(SendErrorKind.RETRY, "down", reason="network")] * 1_000
+        node.run_until(at("2026-03-11T08:00"))
+        at_eight(node)
+        node.run_until(at("2026-03-11T11:00"))
+        node.channels["mail"].fail.clear()
+        node.run_until(at("2026-03-11T13:00"))
+        return [(str(item.message.kind), item.message.title, item.message.body) for item in node.channels["mail"].sent]
+
+    return make
+
+
+def warn(node, count):
+    for number in range(count):
+        node.emit(AlertType.DISK_WARNING, title=f"day {number}", labels={"mount": str(number)})
+
+
+def told(sent, *kinds):
+    """The messages of these kinds without times; when the channel is tried again is a matter of its backoff."""
+    return [(kind, title, body.partition(" from ")[0]) for kind, title, body in sent if kind in kinds]
+
+
+NIGHT = ("digest", "3 alerts from quiet hours", "Held for quiet hours")
+
+
+def test_after_an_outage_the_night_the_day_and_a_report_are_a_message_each(morning_after):
+    sent = morning_after(lambda node: warn(node, 4))
+    assert sorted(kind for kind, _, _ in sent) == ["digest", "digest", "report"]
+    assert told(sent, "digest") == [
+        NIGHT, ("digest", "4 alerts that could not be delivered", "Delivery was impossible"),
+    ]  # fmt: skip
+
+
+def test_one_alert_beside_a_report_is_told_as_itself_after_an_outage(morning_after):
+    sent = morning_after(lambda node: warn(node, 1))
+    assert sorted(kind for kind, _, _ in sent) == ["digest", "fired", "report"]
+    assert told(sent, "digest") == [NIGHT]
+
+
+def test_a_digest_of_the_night_that_takes_up_an_outage_says_that_it_has_several_reasons(morning_after):
+    """What is critical goes first and finds the channel mended while the digest of the night still waits."""
+
+    def at_eight(node):
+        node.emit(AlertType.JOB_FAILED, job={"id": "j"})
+        warn(node, 2)
+
+    sent = morning_after(at_eight)
+    assert [kind for kind, _, _ in sent] == ["fired", "digest", "report"]
+    (digest,) = told(sent, "digest")
+    assert " from 2026-03-10 22:00 to 10:" in sent[1][2]  # UTC; until the channel worked again
+    assert digest == ("digest", "5 alerts: Disk trouble", "Held back for several reasons")
 
 
 def _state(node, row):

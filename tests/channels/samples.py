@@ -92,7 +92,7 @@ def channel(table, *, secrets=(), written=None, http=None, clock=None, draw=lamb
     clock = clock or ManualClock()
     client = http or Client(HttpSettings(user_agent="gpuwarden/test"), SystemClock())
     write = written.append if written is not None else unexpected
-    tools = Tools(client, clock, Redactor(secrets), write, draw)
+    tools = Tools(lambda: client, clock, Redactor(secrets), write, draw)
     return module.Channel("ops", module.Config.model_validate(table), tools)
 
 

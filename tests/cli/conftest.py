@@ -19,7 +19,8 @@ from agent.store.database import Database
 from agent.store.directory import DATABASE
 from agent.web.access import Access
 from agent.web.app import build
-from agent.web.server import Listener, Server
+from agent.web.listener import Listener
+from agent.web.server import Server
 
 NOBODY = 65_534
 """A user who owns nothing."""

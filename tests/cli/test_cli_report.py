@@ -39,6 +39,7 @@ def test_a_day_is_printed(ask, saturday):
     assert "Daily summary of Saturday, 2026-03-28" in result.stdout
     assert "1 job ended: 1 failed. There are no GPU readings. 1 alert, 0 critical." in result.stdout
     assert "Period: 2026-03-28 00:00 to 2026-03-29 00:00 (UTC, 24 h)" in result.stdout
+    assert "late" not in result.stdout  # who asks for a day long past has not waited for it
     assert "❌ failed  bert <base>  gpu_oom    2h 00m" in result.stdout
 
 

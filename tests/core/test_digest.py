@@ -8,6 +8,7 @@ import pytest
 from agent.core.digest import LINES_LIMIT, MOST_MEMBERS, Digest, compose_digest, likely_cause
 from agent.core.model import AlertType, Hold, NotificationKind, Severity, Status
 from agent.core.payload import digest as digest_body
+from agent.core.recurrence import Recurrence
 from agent.core.redact import Redactor
 from tests.core.values import alert, event_alert
 
@@ -57,6 +58,26 @@ def test_a_condition_that_came_and_went_is_one_line():
     again = [replace(FULL, id=f"e{n}", starts_at=TEN_PM + n * MINUTE, ends_at=TEN_PM + n * MINUTE + 1) for n in (1, 2)]
     message = composed(FULL, *again, replace(FULL, id="now", status=Status.FIRING, ends_at=None, starts_at=SEVEN_AM))
     assert message.evidence == ("💾 Disk 92 % full: /data (4 times): still firing since 2026-03-28 21:50 (0s)",)
+
+
+def test_how_often_a_condition_came_and_went_is_in_its_line_and_in_its_message():
+    recurrences = {"alert-1": Recurrence(7, 52 * MINUTE, firing=True)}
+    digest = Digest("dlv_1", [alert(message="Full.")], Hold.COOLDOWN, TEN_PM, SEVEN_AM, recurrences)
+    message = compose_digest(digest, now=SEVEN_AM, reason="digest", node="n1", redactor=Redactor())
+    assert " (7 changes in 52m 00s): still firing since " in message.evidence[0]
+    assert message.members[0].message == "Full. 7 changes in 52m 00s, now firing."
+
+
+@pytest.mark.parametrize(
+    ("why", "title", "body"),
+    [
+        (Hold.CLOCK_SET, "1 alert: Disk trouble", "Due all at once, since the clock was set."),
+        (None, "1 alert: Disk trouble", "Held back for several reasons from 2026-03-28 22:00 to 07:00."),
+    ],
+)
+def test_why_they_were_held_back_is_said_first(why, title, body):
+    message = composed(alert(), why=why)
+    assert (message.title, message.body.removesuffix(" 1 still firing.")) == (title, body)
 
 
 def test_more_than_a_digest_lists_are_counted_exactly():

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core.model import Alert, AlertType, Severity, Status
-from agent.core.policy.inhibition import explained_by
+from agent.core.policy.inhibition import Sources
 
 STALL = AlertType.TIMEOUT_WARNING
 
@@ -31,9 +31,31 @@ def lost(status=Status.FIRING, **values):
 )
 def test_a_lost_gpu_explains_the_stalls_of_jobs_that_hold_it(gpus, source, explained):
     stall = alert("stall", STALL, job={"id": "a", "gpus": gpus}, job_id="a")
-    assert explained_by(stall, [stall, source]) == (source if explained else None)
+    assert Sources([stall, source]).explaining(stall) == (source if explained else None)
 
 
 def test_a_stall_explains_no_other_stall_on_the_same_gpu():
     one, other = (alert(name, STALL, job={"id": name, "gpus": [3]}, job_id=name) for name in ("a", "b"))
-    assert explained_by(one, [one, other]) is None
+    assert Sources([one, other]).explaining(one) is None
+
+
+@pytest.mark.parametrize("rule", ["driver_unresponsive", "driver_lost", "gpus_gone"])
+@pytest.mark.parametrize(("gpus", "explained"), [([2, 3], True), ([], False), (None, False)])
+def test_a_driver_that_is_gone_explains_the_stalls_of_jobs_that_hold_gpus(rule, gpus, explained):
+    stall = alert("stall", STALL, job={"id": "a", "gpus": gpus}, job_id="a")
+    gone = alert("gone", AlertType.GPU_ERROR, Severity.CRITICAL, labels={"rule": rule})
+    assert Sources([stall, gone]).explaining(stall) == (gone if explained else None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "component", "explained"),
+    [
+        ({"channel": "ops", "rule": "unreachable"}, "network", True),
+        ({"channel": "ops"}, "network", False),
+        ({"channel": "ops", "rule": "unreachable"}, "disk", False),
+    ],
+)
+def test_a_network_that_is_down_explains_the_channels_that_nobody_answers_on(labels, component, explained):
+    failing = alert("failing", AlertType.CHANNEL_FAILING, labels=labels)
+    down = alert("down", AlertType.AGENT_DEGRADED, labels={"component": component})
+    assert Sources([failing, down]).explaining(failing) == (down if explained else None)

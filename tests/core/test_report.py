@@ -120,6 +120,11 @@ def test_numbers_stand_flush_right_and_dates_do_not():
     assert list(table.lines())[2] == "  2026-03-28 10:00  9 %  +1 points  x"
 
 
+def test_what_ran_out_of_memory_is_told_by_words_and_not_by_the_chart_below_them():
+    oom = alert(type=AlertType.GPU_OOM, message="gpt ran out of GPU memory.", evidence=("a line", "pid 7 ▁▁▁▇ 12 GiB"))
+    assert build(memory=[oom])["out_of_memory"]["listed"][0]["cause"] == "gpt ran out of GPU memory."
+
+
 def test_alerts_by_type_and_what_was_noisy():
     counts = [
         AlertCount(AlertType.DISK_WARNING, Severity.WARNING, Status.RESOLVED, 7),

@@ -33,6 +33,7 @@ def test_a_failure_before_the_request_left_is_tried_again():
     settled, state = after(SendErrorKind.RETRY, reason="network")
     assert (settled.state, settled.uncertain) == (DeliveryState.QUEUED, False)
     assert (state.failures, state.paused_until, state.failing_since) == (1, None, NOW)
+    assert state.reason == "network"
 
 
 def test_an_unread_answer_makes_the_repeat_uncertain():

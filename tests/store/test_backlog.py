@@ -1,7 +1,7 @@
 import pytest
 from store_values import LEASE, NOW, alert, delivery
 
-from agent.core.model import DeliveryState
+from agent.core.model import DeliveryState, Hold
 from agent.store import alerts, backlog, deliveries, outbox
 from agent.store.outbox import Settlement
 
@@ -64,6 +64,14 @@ def test_a_retry_by_id_touches_nothing_else(rows):
     assert backlog.requeue(rows, ["dead", "delivered", "sending", "deferred", "unknown"], NOW) == 1
     assert deliveries.get(rows, "queued").next_at == NOW + 9_000
     assert state(rows, "sending") is DeliveryState.SENDING
+
+
+def test_what_waits_for_one_channel_is_hurried_but_for_what_waits_for_morning(rows):
+    outbox.insert(rows, delivery("night", reason=Hold.QUIET_HOURS, next_at=NOW + 9_000))
+    outbox.insert(rows, delivery("p", channel="pager", next_at=NOW + 9_000))
+    assert backlog.hasten(rows, "ops", NOW) == 1
+    due = {name: deliveries.get(rows, name).next_at - NOW for name in ("queued", "deferred", "night", "p")}
+    assert due == {"queued": 0, "deferred": 9_000, "night": 9_000, "p": 9_000}
 
 
 def test_a_dropped_row_stays_in_the_history_with_the_reason(rows):

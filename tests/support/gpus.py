@@ -17,6 +17,7 @@ class ScriptedGpus:
         self.does = [IDLES] * count
         self.on = [()] * count
         self.stuck, self.working = (), frozenset()
+        self.driver = GpuDriver(DriverState.RUNNING)
         node.follow(lambda board, ring: _Source(self))
 
     def all_do(self, what):
@@ -55,7 +56,7 @@ class _Source:
         self._due = now.monotonic + self.interval
         stuck = tuple(item if isinstance(item, Stuck) else Stuck(*item) for item in self._script.stuck)
         return Reading(
-            gpus=self._script.readings(), driver=GpuDriver(DriverState.RUNNING), stuck=stuck,
+            gpus=self._script.readings(), driver=self._script.driver, stuck=stuck,
             working=self._script.working,
         )  # fmt: skip
 

@@ -4,7 +4,8 @@ import pytest
 from agent.config.listen import Address
 from agent.web.access import Access
 from agent.web.app import build
-from agent.web.server import Listener, Server
+from agent.web.listener import Listener
+from agent.web.server import Server
 
 PATIENCE = 20.0
 """Seconds before a wait for the server fails the test."""

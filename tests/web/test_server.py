@@ -7,7 +7,8 @@ import pytest
 from agent.config.listen import Address
 from agent.web.access import Access
 from agent.web.app import build
-from agent.web.server import Listener, ListenError, Server
+from agent.web.listener import Listener, ListenError
+from agent.web.server import Server
 from tests.web.conftest import PATIENCE
 
 

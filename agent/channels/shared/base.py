@@ -6,7 +6,7 @@ from `CommonConfig`, and `Channel`, made as `Channel(name, config, tools)`. Poli
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from urllib.parse import quote
 
 from pydantic import (
@@ -22,7 +22,6 @@ from pydantic import (
 )
 
 from agent.channels.shared import drawing
-from agent.channels.shared.http import Ask, Client
 from agent.channels.shared.urls import check_base, check_url, rebase
 from agent.core.chart import Chart
 from agent.core.clock import Clock
@@ -30,6 +29,9 @@ from agent.core.message import Message
 from agent.core.model import AlertType, Json, Link, Severity
 from agent.core.redact import MASK, Redactor, Secret
 from agent.core.units import parse_duration
+
+if TYPE_CHECKING:  # a channel that only prints needs no HTTP client
+    from agent.channels.shared.http import Ask, Client
 
 SECRET_SCHEMA: Mapping[str, Json] = {
     "anyOf": [
@@ -83,7 +85,9 @@ Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=600)]
 class CommonConfig(BaseModel):
     """The keys of every `[channels.NAME]`, and what policy must know of the type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
 
     STATEFUL: ClassVar[bool] = False
     """Whether the receiver holds one object per fingerprint (an incident, an issue), which resolves must reach."""
@@ -91,6 +95,8 @@ class CommonConfig(BaseModel):
     """Whether a program reads the messages, not a person: they are never grouped."""
     IDEMPOTENT: ClassVar[bool] = False
     """Whether the receiver can tell a repeat by its key, so that no text needs to say that it may repeat."""
+    CALLS_OUT: ClassVar[bool] = True
+    """Whether it uses the HTTP client, which is then made together with the channel."""
     PICTURES: ClassVar[bool] = False
     """Whether the receiver shows pictures."""
 
@@ -145,7 +151,8 @@ class UrlConfig(CommonConfig):
 class Tools:
     """What a channel may use of the world."""
 
-    http: Client
+    open_http: Callable[[], "Client"] = field(repr=False)
+    """Returns the one client that all channels share; the first call makes it."""
     clock: Clock
     redactor: Redactor
     write: Callable[[str], None] = field(repr=False)
@@ -153,11 +160,16 @@ class Tools:
     draw: Callable[[Chart], bytes | None] = field(default=drawing.draw, repr=False)
     """Draws a PNG within seconds; None where that fails."""
 
+    @property
+    def http(self) -> "Client":
+        """The one client."""
+        return self.open_http()
+
     def picture(self, message: Message) -> bytes | None:
         """The picture that belongs to a message, if there is one; never raises, and takes a few seconds at most."""
         return None if message.chart is None else self.draw(message.chart)
 
-    def afterwards(self) -> Ask:
+    def afterwards(self) -> "Ask":
         """Send what adds a picture to a message that was accepted.
 
         It has seconds only: were the agent ended before the message is noted as delivered, it would be repeated.

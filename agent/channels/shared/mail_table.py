@@ -1,4 +1,7 @@
-"""A table of a report as HTML that mail programs show: attributes and inline styles, no style sheet, no picture."""
+"""A table of a report as HTML that mail programs show: attributes and inline styles, no style sheet, no picture.
+
+What is too wide for a phone moves sideways by itself, and leaves the rest of the mail as wide as the screen.
+"""
 
 from html import escape
 
@@ -26,7 +29,7 @@ def _rows(table: Table) -> str:
         for row in table.rows
     )
     begin = '<table cellpadding="0" cellspacing="0" border="0" width="100%" style="border-collapse:collapse">'
-    return f"{begin}<tr>{head}</tr>{body}</table>"
+    return f'<div style="overflow-x:auto">{begin}<tr>{head}</tr>{body}</table></div>'
 
 
 def _cell(tag: str, style: str, text: str, number: bool) -> str:  # noqa: FBT001 - private and positional

@@ -21,8 +21,8 @@ def grouping(proposal: Proposal, context: Context, now: int) -> Verdict:
     due = _due(proposal, context, rules, now)
     if due > now:
         return Verdict(Action.DEFER, Hold.GROUPING, due, group=group[1])
-    if proposal.held_for(Hold.GROUPING):
-        return Verdict(Action.GATHER, Hold.GROUPING, group=group[1])
+    if proposal.held_for(Hold.GROUPING) or proposal.kind is NotificationKind.REPEATED:
+        return Verdict(Action.GATHER, Hold.GROUPING, group=group[1])  # reminders of one digest are due at one instant
     return PASS
 
 

@@ -4,12 +4,15 @@ The table is the whole of it. A source must fire, an alert that is on both sides
 of the labels that must be equal at least one must be there.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.core.clock import MINUTE
-from agent.core.model import Alert, AlertType, DeliveryState, NotificationKind, Severity, Status
+from agent.core.health_rules import NETWORK, UNREACHABLE
+from agent.core.model import TYPES, Alert, AlertType, DeliveryState, NotificationKind, Severity, Status
 from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
+from agent.core.shutdown_rules import NODE, SHUTDOWN
 
 SETTLES_IN = MINUTE
 """How long what was explained must go on by itself before it is told: the usual `for` of a rule, once more."""
@@ -23,12 +26,19 @@ class Which:
     types: frozenset[AlertType]
     rules: frozenset[str] | None = None
     severities: frozenset[Severity] = frozenset(Severity)
+    having: str | None = None
+    """The label that they must have."""
+    but: frozenset[str] = frozenset()
+    """Not these, by the same label."""
 
     def fits(self, alert: Alert) -> bool:
         """Whether an alert is one of them."""
         if alert.type not in self.types or alert.severity not in self.severities:
             return False
-        return self.rules is None or alert.labels.get("rule", alert.labels.get("component", "")) in self.rules
+        if self.having is not None and not _values(alert, self.having):
+            return False
+        rule = alert.labels.get("rule", alert.labels.get("component", ""))
+        return (self.rules is None or rule in self.rules) and rule not in self.but
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Row:
 
 
 _CRITICAL, _LESS = frozenset({Severity.CRITICAL}), frozenset({Severity.WARNING, Severity.INFO})
+_CONDITIONS = frozenset(kind for kind, traits in TYPES.items() if traits.condition)
 _LASTING = frozenset({AlertType.DISK_WARNING, AlertType.GPU_ERROR, AlertType.GPU_DEGRADED, AlertType.GPU_IDLE,
                       AlertType.TIMEOUT_WARNING, AlertType.LOSS_ANOMALY})  # fmt: skip
 _OF_A_GPU = frozenset({AlertType.GPU_ERROR, AlertType.GPU_DEGRADED, AlertType.GPU_IDLE})
@@ -65,8 +76,12 @@ TABLE: tuple[Row, ...] = (
     Row(Which(frozenset({AlertType.GPU_OOM, AlertType.HOST_OOM, AlertType.JOB_FAILED})),
         Which(frozenset({AlertType.TIMEOUT_WARNING})), ("job",)),
     Row(Which(_OF_A_GPU, _GONE, _CRITICAL), Which(frozenset({AlertType.TIMEOUT_WARNING})), ("gpu",)),
+    Row(Which(_OF_A_GPU, _ALL_GONE), Which(frozenset({AlertType.TIMEOUT_WARNING}), having="gpu")),
     Row(Which(frozenset({AlertType.DISK_WARNING}), frozenset({"stat_timeout"})),
         Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({"disk"}))),
+    Row(Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({NETWORK})),
+        Which(frozenset({AlertType.CHANNEL_FAILING}), frozenset({UNREACHABLE}))),
+    Row(Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({SHUTDOWN})), Which(_CONDITIONS, but=frozenset({NODE}))),
 )  # fmt: skip
 """What explains what (alerting reference, 11.3)."""
 
@@ -75,7 +90,7 @@ def inhibition(proposal: Proposal, context: Context, now: int) -> Verdict:
     """Suppress what another alert explains; what goes on after that one is over is told a little later."""
     if proposal.kind is NotificationKind.RESOLVED:
         return PASS
-    source = explained_by(proposal.alert, context.alerts.values())
+    source = context.once("inhibition", lambda: Sources(context.alerts.values())).explaining(proposal.alert)
     if source is not None:
         return Verdict(Action.SUPPRESS, f"inhibited_by:{source.id}")
     before = proposal.previous
@@ -87,13 +102,37 @@ def inhibition(proposal: Proposal, context: Context, now: int) -> Verdict:
     return Verdict(Action.DEFER, SETTLING, before.next_at) if waits else PASS
 
 
-def explained_by(alert: Alert, others: Iterable[Alert]) -> Alert | None:
-    """The alert that explains this one; None if there is none."""
-    rows = [row for row in TABLE if row.target.fits(alert)]
-    if not rows:
+class Sources:
+    """The alerts of a round that may explain others, found by the row of the table and what must be equal."""
+
+    def __init__(self, alerts: Iterable[Alert]) -> None:
+        self._found: dict[tuple[int, str, str], list[Alert]] = defaultdict(list)
+        for alert in alerts:
+            if alert.status is Status.RESOLVED:
+                continue
+            for number, row in enumerate(TABLE):
+                if row.source.fits(alert):
+                    for name, value in _marks(row, alert):
+                        self._found[number, name, value].append(alert)
+
+    def explaining(self, alert: Alert) -> Alert | None:
+        """The alert that explains this one; None if there is none."""
+        for number, row in enumerate(TABLE):
+            if row.target.fits(alert):
+                candidates = (other for mark in _marks(row, alert) for other in self._found.get((number, *mark), ()))
+                found = next((o for o in candidates if o.id != alert.id and row.explains(o, alert)), None)
+                if found is not None:
+                    return found
         return None
-    sources = (other for other in others if other.status is not Status.RESOLVED and other.id != alert.id)
-    return next((other for other in sources if any(row.explains(other, alert) for row in rows)), None)
+
+
+def _marks(row: Row, alert: Alert) -> Iterator[tuple[str, str]]:
+    """The names and values of what must be equal, one of which source and target share; anything goes without."""
+    if not row.equal:
+        yield "", ""
+    for name in row.equal:
+        for value in sorted(_values(alert, name)):
+            yield name, value
 
 
 def _values(alert: Alert, name: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from agent.core.clock import HOUR, MINUTE, SECOND
 from agent.core.model import (
@@ -19,6 +20,8 @@ from agent.core.model import (
 )
 from agent.core.policy.bucket import Bucket, RateLimit
 from agent.core.policy.windows import QuietHours, release, upcoming
+
+T = TypeVar("T")
 
 DEFAULT_COOLDOWN = 15 * MINUTE
 """Least time between two `fired` messages of one fingerprint on one channel."""
@@ -49,6 +52,11 @@ class Recipient:
     """Whether it keeps quiet hours."""
     max_per_hour: int | None = None
     """Instead of that of the rate limit."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether what it is told leaves this machine."""
+        return self.type != "console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +167,25 @@ class Context:
     """When a group whose first members wait will be told of."""
     episodes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """When the episodes of the last hour began, by fingerprint."""
-    counts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
-    """How many deliveries there have been, by alert, channel and kind, where not all of them are at hand."""
+    count: Callable[[str, str, NotificationKind], int] = lambda *_: 0
+    """How many deliveries of an alert (by id), on a channel and of a kind there have been: not all are at hand."""
     open_rows: int = 0
     """How many deliveries are not finished."""
     digests: Mapping[str, Delivery] = field(default_factory=dict)
     """The digests that are not finished, by id."""
+    trying: set[str] = field(default_factory=set)
+    """The channels with something to send, by which it shows whether they work."""
     clock_set: bool = False
     """Whether the clock was set a moment ago, so that timers may have ended all at once."""
     _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, what: str, work_out: Callable[[], T]) -> T:
+        """What a stage works out but once for the whole round."""
+        if what not in self._known:
+            self._known[what] = work_out()
+        found: T = self._known[what]
+        return found
 
     def quiet_until(self, channel: str, alert_type: AlertType, now: int) -> int | None:
         """When quiet hours end; None if there are none now. A round asks for one `now` only."""
@@ -176,7 +194,6 @@ class Context:
             until = release(self.rules.quiet_hours.of(channel, alert_type), now)
             known[channel, alert_type] = None if until == now else until
         return known[channel, alert_type]
-
 
     def next_quiet(self, now: int) -> int | None:
         """When quiet hours begin next; None if there are none."""

@@ -15,10 +15,11 @@ from agent.core.policy.rate_limit import rate_limit
 from agent.core.policy.room import room
 from agent.core.policy.silence import silence
 from agent.core.policy.taken import taken
+from agent.core.policy.unreachable import unreachable
 
 STAGES: tuple[Stage, ...] = (
-    inhibition, silence, taken, one_failure, room, cooldown, quiet_hours, clock_set, grouping, rate_limit,
-    coalesce,
+    inhibition, silence, taken, one_failure, room, unreachable, cooldown, quiet_hours, clock_set, grouping,
+    rate_limit, coalesce,
 )  # fmt: skip
 """The stages of `docs/architecture.md`, in their order; a new one is a file and a place in this list."""
 

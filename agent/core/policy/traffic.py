@@ -16,9 +16,12 @@ ABOUT_TO_GO = (DeliveryState.QUEUED, DeliveryState.SENDING)
 
 
 def note(context: Context, rows: RowsByChannel) -> None:
-    """See from the stored rows (by alert and channel) what waits for a digest or for its group."""
+    """See from the stored rows (by alert and channel) who has something to send, and what waits for companions."""
+    context.trying.update(row.channel for row in context.digests.values())
     for found in rows.values():
         row = found[-1] if found else None
+        if row is not None and row.state in ABOUT_TO_GO:
+            context.trying.add(row.channel)
         if row is None or row.state is not DeliveryState.DEFERRED or row.merged_into in context.digests:
             continue
         if row.reason == Hold.RATE_LIMIT:

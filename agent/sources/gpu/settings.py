@@ -31,7 +31,7 @@ SeverityName = Literal["info", "warning", "critical"]
 class RuleTable(BaseModel):
     """`[sources.gpu.rules.NAME]`; what is absent keeps its built-in value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", populate_by_name=True)
 
     enabled: bool | None = None
     threshold: Limit | None = None
@@ -51,7 +51,7 @@ class RuleTable(BaseModel):
 class Config(BaseModel):
     """`[sources.gpu]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", validate_default=True)
 
     enabled: bool = True
     interval: Interval = 10.0

@@ -1,7 +1,7 @@
-"""The compiled patterns on disk: compiling takes longer than searching most logs. Losing them costs a compilation.
+"""Patterns compiled by Vectorscan, kept on disk from one start to the next. Losing them costs a compilation.
 
-What is loaded is memory as the library wrote it, so it is only taken from a file that is ours and that nobody else
-can write to.
+Compiling takes longer than searching most logs, and 4 MiB of the library that nothing else needs. What is loaded is
+memory as the library wrote it, so it is only taken from a file that is ours and that nobody else can write to.
 """
 
 import contextlib
@@ -11,15 +11,43 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+try:  # there are wheels for x86-64 and aarch64 only
+    import hyperscan
+except ImportError:
+    hyperscan = None  # type: ignore[assignment]
+
+Pattern = tuple[int, bytes, int]
+"""Its number, the expression, and flags of the library."""
+
 LARGEST = 16 << 20
 """Bytes of a file that is believed; a few hundred patterns take a quarter of a MiB."""
-KEPT = 4
-"""Compilations that are kept: of two releases, with and without patterns of the user's own."""
+KEPT = 8
+"""Compilations that are kept: two each of two releases, with and without patterns of the user's own."""
 
 
-def key(patterns: Sequence[tuple[int, bytes, int]], flags: int, version: str) -> str:
+def database(patterns: Sequence[Pattern]) -> "hyperscan.Database":
+    """All patterns as one database, compiled now or at an earlier start. Raises hyperscan.error for what cannot be."""
+    name = key(patterns, str(getattr(hyperscan, "__version__", "")))
+    stored = load(name)
+    if stored is not None:
+        with contextlib.suppress(hyperscan.error):  # of another processor, or cut
+            return _loaded(stored)
+    made = compile_now(patterns)
+    store(name, hyperscan.dumpb(made))
+    return made
+
+
+def compile_now(patterns: Sequence[Pattern]) -> "hyperscan.Database":
+    """Compile, whatever is on disk. Raises hyperscan.error."""
+    numbers, expressions, flags = zip(*patterns, strict=True)
+    made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    made.compile(expressions=expressions, ids=numbers, flags=flags)
+    return made
+
+
+def key(patterns: Sequence[Pattern], version: str) -> str:
     """Name a compilation by everything that it depends on but the processor, which the library checks by itself."""
-    return hashlib.sha256(repr((tuple(patterns), flags, version)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((tuple(patterns), version)).encode()).hexdigest()[:32]
 
 
 def load(name: str) -> bytes | None:
@@ -46,6 +74,12 @@ def store(name: str, data: bytes) -> None:
         kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in kept[KEPT:]:
             path.unlink(missing_ok=True)
+
+
+def _loaded(data: bytes) -> "hyperscan.Database":
+    found = hyperscan.loadb(data, hyperscan.HS_MODE_BLOCK)
+    found.scratch = hyperscan.Scratch(found)
+    return found
 
 
 def _folder() -> Path:

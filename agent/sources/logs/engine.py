@@ -6,7 +6,6 @@ is found is only a candidate: the detailed rules of `core/signatures` decide.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,8 +16,6 @@ try:  # there are wheels for x86-64 and aarch64 only
 except ImportError:
     hyperscan = None  # type: ignore[assignment]
 
-VERSION = str(getattr(hyperscan, "__version__", ""))
-"""Of the library, whose compiled patterns another one may not read."""
 CALLS_AT_MOST = 20_000
 """Matches looked at in one chunk; beyond them only the first further match of each pattern. Bounds a hostile log."""
 STRIDE = 256
@@ -94,7 +91,7 @@ class VectorscanEngine:
         reason = ""
         for wider in (flags, flags | hyperscan.HS_FLAG_PREFILTER):
             try:
-                _database([(number, pattern, wider)], 0)
+                compiled.compile_now([(number, pattern, wider)])
             except hyperscan.error as error:
                 reason = reason or str(error)
             else:
@@ -103,7 +100,8 @@ class VectorscanEngine:
         self.unscanned[number] = reason
 
     def _compile(self, flags: int) -> "hyperscan.Database | None":
-        return _database(self._patterns, flags) if self._patterns else None
+        wanted = [(number, pattern, own | flags) for number, pattern, own in self._patterns]
+        return compiled.database(wanted) if wanted else None
 
     def find(self, data: bytes) -> list[Hit]:
         """Find which patterns match in which records."""
@@ -148,35 +146,6 @@ def _scan(database: "hyperscan.Database", data: bytes, take: Callable[[int, int,
     except hyperscan.ScanTerminated:
         return True
     return False
-
-
-def _database(patterns: Sequence[tuple[int, bytes, int]], flags: int) -> "hyperscan.Database":
-    """The patterns, compiled now or at an earlier start. Raises hyperscan.error for what cannot be."""
-    name = compiled.key(patterns, flags, VERSION)
-    stored = compiled.load(name) if len(patterns) > 1 else None
-    if stored is not None:
-        with suppress(hyperscan.error):  # of another processor, or cut
-            return _loaded(stored)
-    database = _compile(patterns, flags)
-    if len(patterns) > 1:
-        compiled.store(name, hyperscan.dumpb(database))
-    return database
-
-
-def _loaded(data: bytes) -> "hyperscan.Database":
-    database = hyperscan.loadb(data, hyperscan.HS_MODE_BLOCK)
-    database.scratch = hyperscan.Scratch(database)
-    return database
-
-
-def _compile(patterns: Sequence[tuple[int, bytes, int]], flags: int) -> "hyperscan.Database":
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[pattern for _, pattern, _ in patterns],
-        ids=[number for number, _, _ in patterns],
-        flags=[own | flags for _, _, own in patterns],
-    )
-    return database
 
 
 class RegexEngine:

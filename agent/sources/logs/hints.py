@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from agent.core.patterns import Table
+from agent.sources.logs import compiled
 
 try:  # there are wheels for x86-64 and aarch64 only
     import hyperscan
@@ -44,12 +45,11 @@ class VectorscanFinder:
     """One pass for all; each is told once."""
 
     def __init__(self, table: Table) -> None:
-        self._known = (*table.hints, *table.nears)
-        expressions = [*map(_literal, table.hints), *(near.encode() for near in table.nears)]
+        hints, nears = sorted(table.hints), sorted(table.nears)  # the same at each start, to be found on disk
+        self._known = (*hints, *nears)
+        expressions = [*map(_literal, hints), *(near.encode() for near in nears)]
         flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        count = len(expressions)
-        self._database.compile(expressions=expressions, ids=list(range(count)), flags=[flags] * count)
+        self._database = compiled.database([(number, sought, flags) for number, sought in enumerate(expressions)])
 
     def within(self, data: bytes) -> frozenset[str]:
         """Find which of them occur, whatever their case."""

@@ -24,7 +24,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 class OwnSignature(BaseModel):
     """`[[sources.logs.signatures]]`: a line of the user's own that means something, or nothing (`ignore`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: Name
     pattern: str
@@ -46,7 +46,7 @@ class OwnSignature(BaseModel):
 class OwnProgress(BaseModel):
     """`[[sources.logs.progress]]`: how a training script of the user's own prints its progress."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: Name
     pattern: str
@@ -64,7 +64,7 @@ class OwnProgress(BaseModel):
 class Config(BaseModel):
     """`[sources.logs]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", validate_default=True)
 
     enabled: bool = True
     paths: tuple[str, ...] = ()

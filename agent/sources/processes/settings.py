@@ -21,7 +21,7 @@ _PID_AT_MOST = 32
 class Config(BaseModel):
     """`[sources.processes]`. "auto": on where there is a Linux `/proc`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", validate_default=True)
 
     enabled: bool | Literal["auto"] = "auto"
     interval: Interval = 5.0
