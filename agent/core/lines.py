@@ -83,7 +83,7 @@ def plain(record: bytes) -> str:
 
 
 def _unwrapped(record: bytes) -> bytes:
-    """What a program wrote, out of a record of Docker's; of what it drew over, the last. The record if it is no such."""
+    """What a program wrote last in a record of Docker's; the record itself where it is none."""
     try:
         wrapped = json.loads(record)
     except (ValueError, RecursionError):
