@@ -42,7 +42,7 @@ def add(
     """Begin a silence now, of one alert or of all whose labels match.
 
     Besides its labels, an alert can be matched by type, severity and job. Whoever was told that something fires is
-    still told when it is over.
+    still told when it is over. To match the node and nothing else is maintenance: what becomes of jobs is still told.
     """
     if (alert_id is None) is (not match):
         raise click.UsageError("expected either --alert ID or at least one --match K=V")
