@@ -44,8 +44,8 @@ check: $(VENV)/.dev ## lint (ruff) and check types (mypy)
 fuzz: $(VENV)/.dev ## feed the log watcher hostile logs for some minutes (ARGS='--minutes 10')
 	@$(PY) -m tests.fuzz $(ARGS)
 
-months: $(VENV)/.dev ## check what must hold in random months of alerts, crashes and outages (ARGS=1000: so many; MONTH=17: that one)
-	@MONTHS=$(or $(ARGS),100) $(PY) -m pytest tests/acceptance/test_month.py -q
+months: $(VENV)/.dev ## check what must hold in random months of alerts, crashes and outages (ARGS='--count 5000 --from 100 --jobs 2')
+	@$(PY) -m tests.months $(ARGS)
 
 bench: $(VENV)/.dev ## measure the agent on this machine and print a table
 	@$(PY) -m bench $(ARGS)

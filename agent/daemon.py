@@ -189,7 +189,8 @@ class Daemon:
         address = self._listener.address if self._listener else None
         disks = self._board.samples_of("disk")
         quiet, now = self._policy.rules.quiet_hours, self._clock.now().wall
-        for line in banner(self._loaded, self._policy.recipients, disks, address, self._opened, quiet, now):
+        absent = {health.name: health.unavailable for health in self._board.healths() if health.unavailable}
+        for line in banner(self._loaded, self._policy.recipients, disks, absent, address, self._opened, quiet, now):
             event(_log, logging.INFO, line)
         memory.give_back()
 

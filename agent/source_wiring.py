@@ -26,6 +26,7 @@ from agent.sources.logs.watcher import LogSource
 from agent.sources.processes.settings import Descriptions
 from agent.sources.processes.source import Config as ProcessesConfig
 from agent.sources.processes.source import ProcessSource
+from agent.sources.shutdown import ShutdownSource
 from agent.sources.spool import SpoolSource
 
 
@@ -34,7 +35,7 @@ def source_settings(loaded: Loaded) -> Mapping[str, object]:
     disk, logs = loaded.settings.source("disk", DiskConfig), _logs(loaded)
     gpu, kernel = loaded.settings.source("gpu", GpuConfig), loaded.settings.source("kernel", KernelConfig)
     watched = _processes(loaded)
-    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None}
+    always: dict[str, object] = {"spool": loaded.spool_dir, "exits": None, "blocked": None, "shutdown": None}
     chosen = {
         "disk": (disk, loaded.state_dir) if disk.enabled else None,
         RemoteDisks.name: (disk, logs.paths) if disk.enabled else None,
@@ -63,6 +64,7 @@ def source(name: str, loaded: Loaded, board: Board, clock: Clock, ring: Callable
         "spool": lambda: SpoolSource(loaded.spool_dir, ring),
         "exits": lambda: ExitSource(board.wanted_processes),
         BlockedSource.name: lambda: BlockedSource(board.suspects),
+        ShutdownSource.name: ShutdownSource,
         "disk": lambda: DiskSource(disk, always=[loaded.state_dir]),
         RemoteDisks.name: lambda: RemoteDisks(lambda: remote.disks(disk, logs, board), clock, disk.interval),
         "logs": lambda: LogSource(logs, wanted=board.wanted_logs, urgent=board.urgent_logs, ring=ring),

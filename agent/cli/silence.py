@@ -22,13 +22,13 @@ LONGEST = 30 * 86_400.0
 """Seconds; who wants longer changes the configuration."""
 
 
-@click.group()
+@click.group(short_help="Keep alerts from being sent for a while.")
 @common_options
 def silence() -> None:
     """Keep alerts from being sent for a while; they are still recorded."""
 
 
-@silence.command()
+@silence.command(epilog="Example: gpuwarden silence add --match type=disk_warning --for 2h")
 @click.option("--alert", "alert_id", metavar="ID", help="Silence this alert.")
 @click.option("--match", multiple=True, metavar="K=V", help="Silence what has this label; V may hold * and ?.")
 @click.option("--for", "length", required=True, metavar="DURATION", help='How long, such as "2h"; at most 30 days.')
@@ -42,7 +42,7 @@ def add(
     """Begin a silence now, of one alert or of all whose labels match.
 
     Besides its labels, an alert can be matched by type, severity and job. Whoever was told that something fires is
-    still told when it is over.
+    still told when it is over. To match the node and nothing else is maintenance: what becomes of jobs is still told.
     """
     if (alert_id is None) is (not match):
         raise click.UsageError("expected either --alert ID or at least one --match K=V")

@@ -13,6 +13,8 @@ from agent.core.training_loss import training_loss
 
 _BEFORE = 160
 """Characters before a match that may tell what a bar is about."""
+_LOSS_BEFORE = 400
+"""Characters before a bar's counters in which its loss is looked for: what is drawn takes a terminal's width."""
 PIECES_AT_MOST = 8
 """Bars glued together in one line that are read, the newest first."""
 
@@ -266,7 +268,7 @@ def _numbers(pattern: Pattern, match: re.Match[str], text: str) -> Progress:
     if loss is None:
         loss = pattern.loss_in(text[match.start() :])
     if loss is None and not pattern.losses:
-        loss = pattern.loss_in(text[max(0, match.start() - _BEFORE) : match.start()])
+        loss = pattern.loss_in(text[max(0, match.start() - _LOSS_BEFORE) : match.start()])
     if epoch is None and pattern.bar:
         epoch = _described_epoch(text[max(0, match.start() - _BEFORE) : match.start()])
     return Progress(

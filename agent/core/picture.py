@@ -1,4 +1,7 @@
-"""Which picture tells what led to an alert: the memory of the GPU that ran out of it, else the loss of the job."""
+"""Which picture tells what led to an alert: the memory of the GPU that ran out of it, else the loss of the job.
+
+The picture of a report is in `core.report_chart`.
+"""
 
 import math
 from collections.abc import Sequence
@@ -21,6 +24,8 @@ LEAST = 3
 
 def pictured(alert: Alert, kind: NotificationKind) -> bool:
     """Whether there may be a picture for such a notification."""
+    if kind is NotificationKind.REPORT:
+        return alert.report is not None
     return kind in NEWS and alert.job_id is not None and alert.type in ABOUT_A_RUN
 
 

@@ -1,8 +1,8 @@
-"""Asks the rules, once a round, what is wrong with disks, sources, channels and the agent's own storage."""
+"""Asks the rules, once a round, what is wrong with disks, sources, channels, the agent's own storage and the node."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from agent.core import episodes, health_rules
+from agent.core import episodes, health_rules, shutdown_rules
 from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.codec import decode
 from agent.core.conditions import MISSING, ConditionState, Phase, Transition
@@ -83,6 +83,7 @@ class Conditions:
             *health_rules.sources((_source(item, now) for item in self._board.healths() if item.source), node),
             *health_rules.channels(channels.values(), dead, names, node),
             health_rules.network(channels.values(), asked, node),
+            *shutdown_rules.look(self._board.samples_of("shutdown"), node, now.wall),
             health_rules.state_disk(self._storage_trouble(now.wall), str(self._db.path.parent), node),
         ]
 

@@ -284,8 +284,9 @@ class Evaluator:
         if alert is None:
             return
         severity = self._settings.rules.of(alert.type).severity
+        alert = without_secrets(alert, self._settings.clean)
         alert = replace(
-            without_secrets(alert, self._settings.clean),
+            alert,
             severity=alert.severity if severity is None else severity,
             labels={**self._settings.labels, **alert.labels},
         )

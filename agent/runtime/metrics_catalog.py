@@ -84,6 +84,9 @@ SAMPLES: Mapping[str, Entry] = {
     "exit_status_info": Entry(Kind.INFO, "How the ends of processes are learned on this node.", ("strategy",)),
     "kmsg_gaps_total": Entry(Kind.COUNTER, "Times that the kernel's log was written over before it was read."),
     "kmsg_reopens_total": Entry(Kind.COUNTER, "Times that the kernel's log was opened again."),
+    "shutdown_scheduled_timestamp_seconds": Entry(
+        Kind.GAUGE, "When the node is to go down, 0 if nothing is scheduled.", ("mode",)
+    ),
     "nvml_generation": Entry(Kind.GAUGE, "How often the GPU driver was initialised."),
     "nvml_hang": Entry(Kind.GAUGE, "Whether a call into the GPU driver does not return."),
     "nvml_errors_total": Entry(Kind.COUNTER, "Calls that the GPU driver refused.", ("call", "code")),

@@ -1,17 +1,19 @@
 """What a delivery has to tell at the moment of sending, and what its channel knows once it is told."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from agent.core import picture
+from agent.core import report_chart as report_charts
 from agent.core.chart import Chart
 from agent.core.digest import Digest
-from agent.core.model import Alert, Delivery, Hold, Ledger, NotificationKind, Status
+from agent.core.model import Alert, Delivery, Hold, Json, Ledger, NotificationKind, Status
 from agent.core.ports import Receipt
 from agent.core.recurrence import Recurrence, look_back, recurrence
 from agent.core.references import NOTHING_KNOWN, References
-from agent.store import alerts, digests, jobs, ledger, references
+from agent.store import alerts, digests, disk_hours, gpu_hours, jobs, ledger, references
 from agent.store.errors import Undecodable
 
 
@@ -88,13 +90,23 @@ def _recurrence(conn: sqlite3.Connection, row: Delivery, alert: Alert) -> Recurr
 
 
 def _chart(conn: sqlite3.Connection, alert: Alert, row: Delivery) -> Chart | None:
-    if row.plain or alert.job_id is None or not picture.pictured(alert, row.kind):
+    if row.plain or not picture.pictured(alert, row.kind):
         return None
     try:
-        job = jobs.get(conn, alert.job_id)
-        return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
+        return report_chart(conn, alert.report) if alert.report is not None else _of_a_run(conn, alert)
     except Undecodable:  # a picture is no reason to hold a message back
         return None
+
+
+def _of_a_run(conn: sqlite3.Connection, alert: Alert) -> Chart | None:
+    job = jobs.get(conn, alert.job_id or "")
+    return None if job is None else picture.before(alert, job, jobs.curve(conn, job.id))
+
+
+def report_chart(conn: sqlite3.Connection, report: Mapping[str, Json]) -> Chart | None:
+    """What to draw of the period of a report, as `core.report` builds it."""
+    since, until = period = report_charts.span(report)
+    return report_charts.chart(period, gpu_hours.by_hour(conn, since, until), disk_hours.rooms(conn, since, until))
 
 
 def told(conn: sqlite3.Connection, news: News, receipt: Receipt, now: int) -> None:

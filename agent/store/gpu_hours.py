@@ -44,5 +44,15 @@ def by_gpu(conn: sqlite3.Connection, since: int, until: int) -> dict[str, Usage]
     return {gpu: Usage(*sums) for gpu, *sums in found}
 
 
+def by_hour(conn: sqlite3.Connection, since: int, until: int) -> dict[int, Usage]:
+    """What all GPUs of the node did together, by the beginning of the hour."""
+    found = conn.execute(
+        "SELECT hour, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "
+        "FROM gpu_hour WHERE hour >= ? AND hour < ? AND job_id = ? GROUP BY hour",
+        (since, until, WHOLE),
+    )
+    return {hour: Usage(*sums) for hour, *sums in found}
+
+
 def _values(usage: Usage) -> tuple[float | None, ...]:
     return usage.seen, usage.held, usage.measured, usage.busy, usage.idle, usage.energy, usage.memory_peak

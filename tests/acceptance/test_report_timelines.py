@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
+from math import isnan
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.core.clock import HOUR, MINUTE, SECOND
+from agent.core.gpu_usage import WHOLE, Usage, UsageKey
 from agent.core.local_time import instant
 from agent.core.model import AlertType, DeliveryState
 from agent.core.periods import Schedule
@@ -14,6 +16,7 @@ from agent.core.policy.model import Recipient, Rules
 from agent.core.policy.windows import QuietHours, Window
 from agent.core.ports import SendError, SendErrorKind
 from agent.runtime.reporter import Reporting
+from agent.store import gpu_hours
 from tests.support.clock import ManualClock
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -69,6 +72,16 @@ def test_days_and_weeks_over_a_change_of_clocks(reporting):
     }
     short = next(i.message for i in node.channels["mail"].sent if "2026-03-29" in i.message.alert.labels["period"])
     assert dict(short.facts)["Period"] == "2026-03-29 00:00 to 2026-03-30 00:00 (Europe/Berlin, 23 h)"
+
+
+def test_a_report_has_a_picture_of_its_period(reporting):
+    node = reporting("2026-03-10T12:00")
+    hours = {UsageKey(at("2026-03-10T12:00") + hour * HOUR, "GPU-1", WHOLE): Usage(3_600, 900) for hour in range(24)}
+    node.database.write(lambda conn: gpu_hours.save(conn, hours))
+    node.run_until(at("2026-03-11T12:00"))
+    (sent,) = node.channels["mail"].sent
+    (held, _) = sent.message.chart.series
+    assert [(hour, gpus) for hour, gpus in held.points if not isnan(gpus)] == [(h, 0.25) for h in range(12, 24)]
 
 
 def test_a_kill_at_any_instant_makes_no_second_one(reporting, clock):

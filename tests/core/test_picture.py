@@ -103,7 +103,8 @@ def test_texts_are_cleaned_for_eyes_outside():
 @pytest.mark.parametrize("kind", AlertType)
 def test_samples_have_pictures_like_real_ones(kind):
     chart = chart_sample.of(kind, samples.JOB)
-    assert (chart is not None) == (kind in picture.ABOUT_A_RUN)
+    reports = {AlertType.DAILY_SUMMARY, AlertType.WEEKLY_DIGEST}
+    assert (chart is not None) == (kind in picture.ABOUT_A_RUN | reports)
     evidence = samples.full(kind, "n1", START).evidence
     if any(line.startswith("GPU memory over") for line in evidence):
         for one in chart.series:

@@ -11,6 +11,7 @@ from agent.core.message import compose
 from agent.core.model import TYPES, Sample, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.ports import Reading, Receipt
+from agent.core.presentable import event_without_secrets
 from agent.core.record import WHY
 from agent.core.redact import Redactor
 from agent.runtime.evaluator import Settings
@@ -69,12 +70,13 @@ class Memory:
 class Node(Rehearsal):
     """One agent. `recipients` are its channels; `restart` is what follows a kill -9."""
 
-    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None, reporting=None):
+    def __init__(self, path, clock, *recipients, rules=None, disk=None, channels=None, reporting=None, secrets=()):
         self.path = path
         self.clock = clock
         self.recipients = recipients or (Recipient("ops", "slack"),)
         self.channels = {item.name: Memory(clock) for item in self.recipients} | (channels or {})
-        self.settings = Settings(NODE, self.recipients, rules or Rules(), disk)
+        self.redactor = Redactor(secrets)
+        self.settings = Settings(NODE, self.recipients, rules or Rules(), disk, clean=self.redactor.clean)
         self.compose = compose
         self._told = 0
         self._makers = []
@@ -99,7 +101,8 @@ class Node(Rehearsal):
     def tell(self, fact, *parts):
         """Store a fact, as a source would."""
         self._told += 1
-        self.report(Event(event_id("timeline", *(parts or (self._told,))), "test", self.clock.now().wall, fact))
+        event = Event(event_id("timeline", *(parts or (self._told,))), "test", self.clock.now().wall, fact)
+        self.report(event_without_secrets(event, self.redactor.clean))
 
     def emit(self, alert_type, status=None, severity=None, **values):
         traits = TYPES[alert_type]
@@ -139,8 +142,9 @@ class Node(Rehearsal):
     def _feed(self, make):
         source = make(self.board, self.ring)
         step = SourceStep(
-            source, self._connect, self.board, self.clock, on_events=self.ring, observe=lambda _: None
-        )
+            source, self._connect, self.board, self.clock, on_events=self.ring, observe=lambda _: None,
+            clean=self.redactor.clean,
+        )  # fmt: skip
 
         def let_go():
             source.close()
@@ -149,7 +153,7 @@ class Node(Rehearsal):
         self.attach(step, let_go)
 
     def _message(self, news, now):
-        given = {"now": now, "reason": WHY[news.row.kind], "node": NODE, "redactor": Redactor(),
+        given = {"now": now, "reason": WHY[news.row.kind], "node": NODE, "redactor": self.redactor,
                  "uncertain": news.row.uncertain, "plain": news.row.plain}  # fmt: skip
         if news.members:
             return compose_digest(news.digest, **given)

@@ -43,7 +43,7 @@ def draw(chart: Mapping[str, Json], out: BinaryIO) -> None:
         axes.set_ylim(0, chart["limit"] * 1.05)
     if len(lines) > 1 or chart["limit"] is not None:
         # a name that begins with an underscore would be left out
-        axes.legend(lines, [f" {one['name']}" for one in chart["series"]], loc="upper left", fontsize=7, frameon=False)
+        axes.legend(lines, [f" {one['name']}" for one in chart["series"]], loc="best", fontsize=7, frameon=False)
     figure.savefig(out, format="png")
 
 

@@ -56,8 +56,9 @@ def compose(
         mail["Importance"] = "high"
     mail.set_content(plain_text(message, shown), cte="quoted-printable")
     if not message.plain:
-        name = f"{_token(key)}.chart@{domain}" if picture is not None else None
-        mail.add_alternative(html(message, shown, picture=name), subtype="html", cte="quoted-printable")
+        name = f"{_token(key)}.chart@{domain}"
+        page = html(message, shown, picture=None if picture is None else f"cid:{name}")
+        mail.add_alternative(page, subtype="html", cte="quoted-printable")
         if picture is not None:
             _put_in(mail, picture, f"<{name}>", f"=={_token(f'chart of {key}')}==")
         mail.set_boundary(f"=={_token(key)}==")
@@ -88,7 +89,7 @@ def plain_text(message: Message, shown: Sequence[Link]) -> str:
 
 
 def html(message: Message, shown: Sequence[Link], *, picture: str | None = None) -> str:
-    """Write the part that most people see; `picture` is the Content-ID of one."""
+    """Write the part that most people see; `picture` is the address of one, a part of the mail or the data itself."""
     colour = RESOLVED_COLOUR if message.status is Status.RESOLVED else COLOURS[message.severity]
     rows = "".join(f"<tr><td>{block}</td></tr>" for block in _blocks(message, shown, picture))
     return _utf8(
@@ -108,15 +109,14 @@ def _blocks(message: Message, shown: Sequence[Link], picture: str | None) -> Ite
     if message.facts:
         rows = "".join(_fact(label, value) for label, value in message.facts)
         yield f'<table role="presentation" cellpadding="0" cellspacing="0" border="0">{rows}</table>'
-    for table in message.tables:
-        yield mail_table.html(table)
     if message.evidence and not message.tables:
         lines = "\n".join(map(escape, message.evidence))
         style = "margin:12px 0;padding:8px;background:#f4f4f5;color:#18181b;font-size:12px;line-height:16px"
         yield f'<pre style="{style};white-space:pre-wrap;word-break:break-word">{lines}</pre>'
     if picture is not None and message.chart is not None:
         about = f'width="600" height="240" alt="{escape(message.chart.title)}"'
-        yield f'<img src="cid:{escape(picture)}" {about} style="display:block;max-width:100%;height:auto">'
+        yield f'<img src="{escape(picture)}" {about} style="display:block;max-width:100%;height:auto">'
+    yield from map(mail_table.html, message.tables)
     if message.advice:
         yield f'<p style="margin:12px 0;font-size:14px"><b>Advice:</b> {escape(message.advice)}</p>'
     for link in shown:

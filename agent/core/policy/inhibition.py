@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from agent.core.clock import MINUTE
 from agent.core.health_rules import NETWORK, UNREACHABLE
-from agent.core.model import Alert, AlertType, DeliveryState, NotificationKind, Severity, Status
+from agent.core.model import TYPES, Alert, AlertType, DeliveryState, NotificationKind, Severity, Status
 from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
+from agent.core.shutdown_rules import NODE, SHUTDOWN
 
 SETTLES_IN = MINUTE
 """How long what was explained must go on by itself before it is told: the usual `for` of a rule, once more."""
@@ -27,6 +28,8 @@ class Which:
     severities: frozenset[Severity] = frozenset(Severity)
     having: str | None = None
     """The label that they must have."""
+    but: frozenset[str] = frozenset()
+    """Not these, by the same label."""
 
     def fits(self, alert: Alert) -> bool:
         """Whether an alert is one of them."""
@@ -34,7 +37,8 @@ class Which:
             return False
         if self.having is not None and not _values(alert, self.having):
             return False
-        return self.rules is None or alert.labels.get("rule", alert.labels.get("component", "")) in self.rules
+        rule = alert.labels.get("rule", alert.labels.get("component", ""))
+        return (self.rules is None or rule in self.rules) and rule not in self.but
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Row:
 
 
 _CRITICAL, _LESS = frozenset({Severity.CRITICAL}), frozenset({Severity.WARNING, Severity.INFO})
+_CONDITIONS = frozenset(kind for kind, traits in TYPES.items() if traits.condition)
 _LASTING = frozenset({AlertType.DISK_WARNING, AlertType.GPU_ERROR, AlertType.GPU_DEGRADED, AlertType.GPU_IDLE,
                       AlertType.TIMEOUT_WARNING, AlertType.LOSS_ANOMALY})  # fmt: skip
 _OF_A_GPU = frozenset({AlertType.GPU_ERROR, AlertType.GPU_DEGRADED, AlertType.GPU_IDLE})
@@ -76,6 +81,7 @@ TABLE: tuple[Row, ...] = (
         Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({"disk"}))),
     Row(Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({NETWORK})),
         Which(frozenset({AlertType.CHANNEL_FAILING}), frozenset({UNREACHABLE}))),
+    Row(Which(frozenset({AlertType.AGENT_DEGRADED}), frozenset({SHUTDOWN})), Which(_CONDITIONS, but=frozenset({NODE}))),
 )  # fmt: skip
 """What explains what (alerting reference, 11.3)."""
 

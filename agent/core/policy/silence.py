@@ -1,10 +1,19 @@
-"""Stage: silences. A matching alert is recorded and told to nobody until the silence ends; resolves pass."""
+"""Stage: silences. A matching alert is recorded and told to nobody until the silence ends; resolves pass.
+
+A silence of a node, and nothing else, is maintenance: what becomes of jobs is told all the same, and that the node is
+to go down (alerting reference, 11.2 and 11.3).
+"""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from agent.core.model import Alert, NotificationKind, Silence
+from agent.core.model import Alert, AlertType, NotificationKind, Silence
 from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
+from agent.core.shutdown_rules import NODE
+
+JOB_STATES = frozenset(
+    {AlertType.JOB_STARTED, AlertType.JOB_COMPLETED, AlertType.JOB_FAILED, AlertType.JOB_CANCELLED}
+)
 
 
 def silence(proposal: Proposal, context: Context, now: int) -> Verdict:
@@ -21,7 +30,14 @@ def covers(item: Silence, alert: Alert) -> bool:
     """Whether the silence names this alert, or all its label patterns match (`type`, `severity`, `job` too)."""
     if item.alert_id is not None:
         return item.alert_id == alert.id
+    if set(item.match) == {"node"} and _passes_maintenance(alert):
+        return False
     return bool(item.match) and matches(item.match, alert)
+
+
+def _passes_maintenance(alert: Alert) -> bool:
+    notice = alert.type is AlertType.AGENT_DEGRADED and alert.labels.get("component") == NODE
+    return alert.type in JOB_STATES or alert.report is not None or notice
 
 
 def matches(patterns: Mapping[str, str], alert: Alert) -> bool:

@@ -1,23 +1,25 @@
 """A month in the life of a node: random alerts, bursts, outages, crashes and clock steps, and what was told.
 
-Everything random comes from one seed. What must hold afterwards is in `tests/acceptance/test_month.py`.
+Everything random comes from one seed. What must hold afterwards is in `checks`.
 """
 
 import random
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from agent.core.clock import DAY, HOUR, MINUTE, SECOND
 from agent.core.message import compose
 from agent.core.model import Alert, AlertType, NotificationKind, Severity, Silence, Status
 from agent.core.policy.bucket import RateLimit
+from agent.core.policy.identity import alert_id, fingerprint
 from agent.core.policy.model import Grouping, Recipient, Rules
 from agent.core.policy.windows import QuietHours, Window
 from agent.core.ports import SendError, SendErrorKind
 from agent.runtime.clock import VirtualClock
 from agent.store import alerts, digests, ledger, outbox
-from tests.support.timeline import Killed, Node
+from tests.support.timeline import NODE, Killed, Node
 
 MARCH = 1_773_010_800_000
 """2026-03-09, so that clocks are set within the month."""
@@ -33,7 +35,10 @@ RECIPIENTS = (
     Recipient("issues", "jira", stateful=True, quiet_hours=False),
 )
 SECRET = "xoxb-123456789012-abcdefghijkl"
-"""A credential that a program has written into its message."""
+"""A credential that a program writes wherever it can write anything."""
+OWN_SECRET = "correct horse battery staple"
+"""One that the agent was given: nothing in it looks like one."""
+LEAK = f"token={SECRET} {OWN_SECRET}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Month:
         self.told = {recipient.name: [] for recipient in RECIPIENTS}
         self.stuck = []
         self.rules = self._rules()
-        self.node = Node(folder, self.clock, *RECIPIENTS, rules=self.rules)
+        self.node = Node(folder, self.clock, *RECIPIENTS, rules=self.rules, secrets=(OWN_SECRET,))
         self.down_until = dict.fromkeys(self.node.channels, 0)
         self.firing = {}
         self.node.compose = self._faulty
@@ -112,7 +117,7 @@ class Month:
     def _faulty(self, alert, kind, **given):
         """The renderer, which fails now and then."""
         if self.chance.random() < 0.02:
-            raise ValueError("a fault in rendering")
+            raise ValueError(f"a fault in rendering {LEAK}")
         return compose(alert, kind, **given)
 
     def run(self):
@@ -169,18 +174,25 @@ class Month:
         key = (self.chance.choice(CONDITIONS), str(self.chance.randrange(4)))
         severity = self.chance.choice(list(Severity))
         self.firing[key] = severity
-        self.node.emit(key[0], Status.FIRING, severity, labels={"key": key[1]}, message=f"token={SECRET}")
+        self.node.emit(
+            key[0], Status.FIRING, severity, labels=labels(key[1]), title=f"{key[0]}: {LEAK}", message=LEAK,
+            fields={"server": f"https://bot:{SECRET}@example.com/?q={SECRET}"},
+        )  # fmt: skip
 
     def resolve(self, kind=None, key=None):
         if kind is None and not self.firing:
             return
         kind, key = (kind, key) if kind else self.chance.choice(list(self.firing))
         self.firing.pop((kind, key), None)
-        self.node.emit(kind, Status.RESOLVED, labels={"key": key})
+        self.node.emit(kind, Status.RESOLVED, labels=labels(key))
 
     def once(self):
-        kind = self.chance.choice(EVENTS_ONCE)
-        self.node.emit(kind, job={"id": f"j{self.chance.randrange(1_000)}"})
+        kind, job = self.chance.choice(EVENTS_ONCE), {"id": f"j{self.chance.randrange(1_000)}", "error": LEAK}
+        if kind is AlertType.GPU_OOM:
+            now = self.clock.now().wall
+            self.node.evaluator.take(found_in_a_log(job, now), now)
+        else:
+            self.node.emit(kind, job=job)
 
     def burst(self):
         for _ in range(self.chance.randrange(5, 40)):
@@ -208,6 +220,11 @@ class Month:
             Silence(f"s{now}", now, now + self.chance.randrange(HOUR, 8 * HOUR), "me", "", match={"key": "1"})
         )
 
+    @cached_property
+    def deliveries(self):
+        """All of them, once the month is over: to read them takes longer than any check."""
+        return self.node.deliveries()
+
     def born(self):
         """All alerts in the order in which they began, whatever the clock said."""
         return [
@@ -218,3 +235,19 @@ class Month:
     def dead_at(self):
         """When each delivery was given up, by its id."""
         return self.node.database.read(lambda conn: dict(conn.execute("SELECT id, dead_at FROM delivery")))
+
+
+def labels(key):
+    """What tells conditions apart."""
+    return {"key": key, "note": LEAK}
+
+
+def found_in_a_log(job, now):
+    """An alert as the agent makes it of what a program wrote before it died."""
+    mark = fingerprint(AlertType.GPU_OOM, {"job_id": job["id"]})
+    return Alert(
+        id=alert_id(now, mark, job["id"]), type=AlertType.GPU_OOM, fingerprint=mark, status=Status.EVENT,
+        severity=Severity.CRITICAL, title="GPU out of memory", message=LEAK, starts_at=now,
+        labels={"node": NODE, "job_name": LEAK}, job=job | {"command": LEAK}, gpu={"index": 0, "name": LEAK},
+        disk={"mountpoint": LEAK}, evidence=("RuntimeError:", LEAK), advice=LEAK, job_id=job["id"],
+    )  # fmt: skip

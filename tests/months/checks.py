@@ -1,20 +1,13 @@
-"""A month of random events, crashes, outages and clock steps, and what must hold whatever happens.
+"""What must hold after any month. Each check yields what is wrong, in words."""
 
-`make months ARGS=1000` tries a thousand of them, `MONTH=17 make months` that one alone; a failure names it.
-"""
-
-import os
 from collections import Counter, defaultdict
-
-import pytest
 
 from agent.core.clock import DAY
 from agent.core.model import DeliveryState, NotificationKind, Status
 from agent.core.policy.windows import quiet
-from agent.store import database
-from tests.support.month import RECIPIENTS, SECRET, Month
+from tests.months.leaks import leaks
+from tests.months.month import RECIPIENTS
 
-SEEDS = [int(os.environ["MONTH"])] if "MONTH" in os.environ else range(int(os.environ.get("MONTHS", "8")))
 GOOD_ENDS = {
     "cooldown", "not_taken", "below_min_severity", "not_matched", "own_trouble", "resolved_before_told",
     "only_ends_alerts", "quiet_hours", "nothing_left", "rejected", "too_old", "silenced_by", "superseded_by",
@@ -25,40 +18,9 @@ YOUNG = DAY
 """No message is given up for its age before."""
 
 
-@pytest.fixture(autouse=True)
-def _fast_store(monkeypatch):
-    fast = tuple(setting.replace("synchronous = FULL", "synchronous = OFF") for setting in database._SETTINGS)
-    monkeypatch.setattr(database, "_SETTINGS", fast)  # a kill -9 loses nothing that way either
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_month(seed, tmp_path):
-    month = Month(seed, tmp_path / "state")
-    try:
-        month.run()
-        checks = (outcomes, ends, in_order, held_open, at_night, doubled, secrets)
-        problems = [*month.stuck, *(problem for check in checks for problem in check(month))]
-    finally:
-        month.node.close()
-    assert problems == [], f"run it again with MONTH={seed}"
-
-
-@pytest.mark.parametrize("seed", list(SEEDS)[:2])
-def test_restarts_change_nothing(seed, tmp_path):
-    lives = []
-    for restarts in (False, True):
-        month = Month(seed, tmp_path / str(restarts), restarts=restarts, kills=False)
-        try:
-            month.run()
-        finally:
-            month.node.close()
-        lives.append({name: [(item.at, item.row, item.over) for item in told] for name, told in month.told.items()})
-    assert lives[0] == lives[1]
-
-
 def outcomes(month):
     """Every alert has come to an end on every channel."""
-    rows = month.node.deliveries()
+    rows = month.deliveries
     decided = {(row.alert_id, row.channel) for row in rows}
     for (alert_id,) in month.node.alerts():
         names = [item.name for item in RECIPIENTS if (alert_id, item.name) not in decided]
@@ -71,7 +33,7 @@ def outcomes(month):
 def ends(month):
     """What was not told ended for a reason that is known, and that was so."""
     dead_at = month.dead_at()
-    for row in month.node.deliveries():
+    for row in month.deliveries:
         what, reason = f"{row.kind} of {row.snapshot.type} on {row.channel}", (row.reason or "").partition(":")[0]
         if reason not in GOOD_ENDS:
             yield f"{what} ended for {row.reason}"
@@ -87,7 +49,7 @@ def in_order(month):
     """What is over stays over, no episode is told after a later one, and no object is closed that never was open."""
     born = {alert_id: number for number, alert_id in enumerate(month.born())}
     # The end that takes the place of a beginning which could not be sent, or nobody knows whether it was.
-    instead = {(row.reason or "").partition(":")[2] for row in month.node.deliveries()}
+    instead = {(row.reason or "").partition(":")[2] for row in month.deliveries}
     for recipient in RECIPIENTS:
         ended, opened, latest = set(), set(), Counter()
         for item in first_times(month.told[recipient.name]):
@@ -105,7 +67,7 @@ def held_open(month):
     """Whoever was told that something fires was told that it is over, unless it refused to hear that."""
     refused = {
         (row.alert_id, row.channel)
-        for row in month.node.deliveries()
+        for row in month.deliveries
         if row.state is DeliveryState.DEAD and row.kind is NotificationKind.RESOLVED
     }
     for name, told in month.told.items():
@@ -119,7 +81,7 @@ def held_open(month):
 def at_night(month):
     """Nothing is said in quiet hours but what is grave enough, what has waited for a day, and the end of a state."""
     rules = month.rules.quiet_hours
-    created = {row.id: row.created_at for row in month.node.deliveries()}
+    created = {row.id: row.created_at for row in month.deliveries}
     for recipient in (recipient for recipient in RECIPIENTS if recipient.quiet_hours):
         messages = defaultdict(list)
         for item in month.told[recipient.name]:
@@ -143,12 +105,6 @@ def doubled(month):
         yield from (f"{name} had {row} in {len(keys)} messages" for row, keys in digest_of.items() if len(keys) > 1)
 
 
-def secrets(month):
-    """No credential that a program wrote into an alert is told to anybody."""
-    for name, channel in month.node.channels.items():
-        yield from (f"{name} was told a secret in {item.key}" for item in channel.sent if SECRET in repr(item.message))
-
-
 def first_times(told):
     """What was told, without what came again since the agent was killed."""
     seen = set()
@@ -156,3 +112,6 @@ def first_times(told):
         if (item.key, item.row) not in seen:
             seen.add((item.key, item.row))
             yield item
+
+
+CHECKS = (outcomes, ends, in_order, held_open, at_night, doubled, leaks)
