@@ -1,6 +1,7 @@
 """The command `gpuwarden`, also as `python -m agent`."""
 
 import errno
+import io
 import os
 import sys
 
@@ -13,6 +14,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def main() -> None:
     """Run the command line and exit with its code."""
     _occupy()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows "?", and nothing fails
     try:
         gpuwarden(prog_name="gpuwarden")
     except OSError as error:
