@@ -21,13 +21,13 @@ ID_BYTES = 5
 """Enough that no two silences share an id, and few enough to type."""
 
 
-@click.group()
+@click.group(short_help="Keep alerts from being sent for a while.")
 @common_options
 def silence() -> None:
     """Keep alerts from being sent for a while; they are still recorded."""
 
 
-@silence.command()
+@silence.command(epilog="Example: gpuwarden silence add --match type=disk_warning --for 2h")
 @click.option("--alert", "alert_id", metavar="ID", help="Silence this alert.")
 @click.option("--match", multiple=True, metavar="K=V", help="Silence what has this label; V may hold * and ?.")
 @click.option("--for", "length", required=True, metavar="DURATION", help='How long, such as "2h"; at most 30 days.')

@@ -19,7 +19,7 @@ LARGEST = 64 << 20
 """Bytes of a timeline that are read."""
 
 
-@click.command()
+@click.command(short_help="Play a timeline through the present configuration.")
 @click.argument("timeline", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--full", is_flag=True, help="Print each message as its channel would send it, secrets masked.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
