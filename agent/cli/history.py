@@ -17,7 +17,7 @@ MOST = 10_000
 HEADERS = ("BEGAN", "SEVERITY", "STATUS", "TITLE", "DELIVERIES", "ID")
 
 
-@click.command()
+@click.command(epilog="Example: gpuwarden history --since 02:00 --type job_failed")
 @click.option("--since", default="24h", metavar="TIME", help="Begin here: a duration, a time of day, a date. [24h]")
 @click.option("--type", "alert_type", type=click.Choice([*map(str, AlertType)]), metavar="TYPE", help="One type only.")
 @click.option("--job", metavar="ID", help="One job's alerts only.")

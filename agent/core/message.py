@@ -49,6 +49,8 @@ class Message:
     """The job's id (else the alert's), the node, and marks such as "test" or "may repeat"."""
     at: int
     """When it was sent, UTC milliseconds."""
+    clock_zone: tzinfo = UTC
+    """The zone of the clocks by which people read times of day."""
     plain: bool = False
     """Asked for the short fallback: no markup, truncated."""
     references: References = NOTHING_KNOWN
@@ -100,6 +102,7 @@ def compose(
         links=shown.links,
         footer=_footer(shown, kind, node, now, uncertain=uncertain),
         at=now,
+        clock_zone=clock_zone,
         plain=plain,
         tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
         references=references,
