@@ -17,7 +17,7 @@ from agent.config.load import Loaded
 from agent.core.ports import Probing, SendError
 
 
-@click.command()
+@click.command(short_help="Validate the configuration and what it needs.")
 @click.option("--online", "connect", is_flag=True, help="Also ask each channel's provider; nothing is posted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object a finding.")
 @common_options

@@ -12,7 +12,7 @@ from agent.core.reasons import words
 HEADERS = ("SINCE", "CHANNEL", "STATE", "WHAT", "ATTEMPTS", "NEXT", "WHY", "ID")
 
 
-@click.group()
+@click.group(short_help="List, retry or drop what waits to be delivered.")
 @common_options
 def queue() -> None:
     """List, retry or drop what waits to be delivered and what was given up."""
@@ -32,7 +32,7 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
     show.listing(found, HEADERS, lambda item: _row(item, zone), nothing=nothing, as_json=as_json)
 
 
-@queue.command()
+@queue.command(short_help="Try these deliveries again at once.")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @common_options
 @click.pass_context
