@@ -12,7 +12,7 @@ from agent.cli import reach, show
 from agent.cli.common import common_options, load_or_exit
 from agent.core.model import Json
 from agent.core.timeline import BadTimeline, Timeline, parse
-from agent.simulation import UnknownChannel
+from agent.simulation import Unplayable
 from agent.simulation import simulate as play
 
 LARGEST = 64 << 20
@@ -36,7 +36,7 @@ def simulate(ctx: click.Context, *, timeline: str, full: bool, as_json: bool) ->
     found = _read(timeline, zone)
     try:
         told = play(loaded, found)
-    except UnknownChannel as error:
+    except Unplayable as error:
         raise show.Failed(f"{timeline}: {error}") from None
     if as_json:
         show.objects(told if full else ({**item, "request": None} for item in told))

@@ -15,7 +15,7 @@ from agent.core.recurrence import Recurrence, with_recurrence
 from agent.core.redact import Redactor
 from agent.core.references import NOTHING_KNOWN, References
 from agent.core.table import Table
-from agent.core.text import cut, duration, loss, size, steps, tail_lines
+from agent.core.text import cut, duration, loss, paragraph, size, steps, tail_lines
 
 LATE = 5 * MINUTE
 """A message that comes later than this after its cause says when it happened."""
@@ -95,7 +95,7 @@ def compose(
         status=shown.status,
         emoji=emoji_of(shown),
         title=f"Resolved: {shown.title}" if shown.status is Status.RESOLVED else shown.title,
-        body=" ".join(_sentences(shown, kind, now, clock_zone)),
+        body=paragraph(*_sentences(shown, kind, now, clock_zone)),
         facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in known if value and value.strip()),
         evidence=evidence,
         advice=shown.advice,

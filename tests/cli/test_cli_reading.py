@@ -39,7 +39,8 @@ def test_history_as_a_table(ask, store, now):
 
 def test_history_of_nothing(ask, store):
     result = ask("history", "--since", "2h")
-    assert (result.exit_code, result.stdout) == (0, "no such alert since 2h\n")
+    assert (result.exit_code, result.stdout) == (0, "no alert in the last 2h\n")
+    assert ask("history", "--since", "00:00", "--type", "gpu_oom").stdout == "no such alert since 00:00\n"
 
 
 @pytest.mark.parametrize(

@@ -165,8 +165,8 @@ class Month:
     def happen(self):
         chance = self.chance
         what = chance.choices(
-            ("fire", "resolve", "once", "outage", "restart", "kill", "set_clock", "silence", "burst"),
-            (30, 20, 20, 6, 6, 4, 3, 4, 4),
+            ("fire", "resolve", "once", "outage", "cut", "restart", "kill", "set_clock", "silence", "burst"),
+            (30, 20, 20, 6, 3, 6, 4, 3, 4, 4),
         )[0]
         getattr(self, what)()
 
@@ -199,9 +199,12 @@ class Month:
             self.chance.choice((self.fire, self.once, self.resolve))()
 
     def outage(self):
-        name = self.chance.choice(list(self.down_until))
-        length = self.chance.choice((10 * MINUTE, HOUR, 8 * HOUR, 30 * HOUR))
-        self.down_until[name] = self.clock.now().wall + length
+        self.cut(self.chance.choice(list(self.down_until)))
+
+    def cut(self, *names):
+        """Nobody answers for a while on these channels, or on any."""
+        until = self.clock.now().wall + self.chance.choice((10 * MINUTE, HOUR, 8 * HOUR, 30 * HOUR))
+        self.down_until |= dict.fromkeys(names or self.down_until, until)
 
     def restart(self):
         if self.restarts:
