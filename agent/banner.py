@@ -1,6 +1,6 @@
 """The first lines of `run`: what is watched, what is not and why, who is told, and how to add a channel."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC
 
 from agent import described
@@ -19,14 +19,19 @@ from agent.store.directory import Opened
 
 
 def banner(
-    loaded: Loaded, channels: Collection[Recipient], disks: Collection[Sample], address: Address | None,
-    opened: Opened, quiet: QuietHours, now: int,
+    loaded: Loaded, channels: Collection[Recipient], disks: Collection[Sample],
+    absent: Mapping[str, str], address: Address | None, opened: Opened, quiet: QuietHours, now: int,
 ) -> Iterator[str]:  # fmt: skip
-    """One line a subject. `disks`: the first samples of the disk source; `now` in UTC milliseconds."""
+    """One line a subject.
+
+    `disks`: the first samples of the disk source; `absent`: why a source has nothing to look at, by its name; `now` in
+    UTC milliseconds.
+    """
     yield f"configuration: {loaded.config_path or 'built-in defaults (no file)'}; state in {loaded.state_dir}"
     yield _disks(loaded.settings.source("disk", DiskConfig), disks)
     yield _gpus(loaded.settings.source("gpu", GpuConfig))
     yield _logs(loaded)
+    yield from (f"{name}: {reason}" for name, reason in absent.items() if reason != library.ABSENT)
     yield f"events are handed in through {loaded.spool_dir} (gpuwarden emit, gpuwarden exec)"
     yield f"metrics and health: {address.url}/metrics" if address else "metrics and health: off ([server] enabled)"
     yield f"channels: {', '.join(f'{item.name} ({item.type})' for item in channels) or 'none'}"

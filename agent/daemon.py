@@ -50,6 +50,8 @@ SECRETS_CHECKED_EVERY = 5.0
 """Seconds between two looks at the files that hold secrets."""
 MOUNTS_CHECKED_EVERY = 5.0
 """Seconds between two looks at which mounts hold logs."""
+MEMORY_GIVEN_BACK_EVERY = 60.0
+"""Seconds after which what a look at many logs or a report has left behind is given back; it takes 0.1 ms."""
 STATUS_EVERY = 10.0
 """Seconds between two status lines for systemd, unless its watchdog wants to be fed more often."""
 MICROSECONDS = 1_000_000
@@ -147,6 +149,7 @@ class Daemon:
         self._status_due = Timer(min(STATUS_EVERY, self._service.watchdog_interval or STATUS_EVERY))
         self._secrets_due = Timer(SECRETS_CHECKED_EVERY)
         self._mounts_due = Timer(MOUNTS_CHECKED_EVERY)
+        self._memory_due = Timer(MEMORY_GIVEN_BACK_EVERY)
         self._secret_stamps = _stamps(self._loaded)
 
     def _start(self) -> None:
@@ -186,7 +189,8 @@ class Daemon:
         address = self._listener.address if self._listener else None
         disks = self._board.samples_of("disk")
         quiet, now = self._policy.rules.quiet_hours, self._clock.now().wall
-        for line in banner(self._loaded, self._policy.recipients, disks, address, self._opened, quiet, now):
+        absent = {health.name: health.unavailable for health in self._board.healths() if health.unavailable}
+        for line in banner(self._loaded, self._policy.recipients, disks, absent, address, self._opened, quiet, now):
             event(_log, logging.INFO, line)
         memory.give_back()
 
@@ -197,6 +201,8 @@ class Daemon:
         self._roster.renew_stuck(self._loaded)
         if self._mounts_due(now.monotonic):
             self._roster.follow_mounts(self._loaded)
+        if self._memory_due(now.monotonic):
+            memory.give_back()
         if self._status_due(now.monotonic) and self._progressing(now):
             self._service.watchdog()
             self._service.status(self._view.summary())
@@ -225,7 +231,6 @@ class Daemon:
         else:
             self._metrics.reloaded(now, successful=True)
             event(_log, logging.INFO, "the configuration was loaded again")
-            memory.give_back()
         self._service.ready()
 
     def _adopt(self, loaded: Loaded) -> None:

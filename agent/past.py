@@ -12,6 +12,7 @@ from agent.config.load import Loaded
 from agent.core import report_alert
 from agent.core.chart import Chart
 from agent.core.facts import Event, ReportMade
+from agent.core.local_time import local
 from agent.core.message import Message, compose
 from agent.core.model import AlertType, Json, NotificationKind
 from agent.core.periods import covering, latest
@@ -56,7 +57,8 @@ def report(loaded: Loaded, kind: AlertType, day: date | None, now: int) -> Past:
     schedule = loaded.settings.reports.schedule(kind)
     period = latest(schedule, now, wanted.zone) if day is None else covering(schedule, day, wanted.zone)
     if period.ends_at > now:
-        raise NotOver(f"{period.key} is not over yet: its report can be made from its end on")
+        ends = local(period.ends_at, wanted.zone)
+        raise NotOver(f"the period of this report ends on {ends:%Y-%m-%d at %H:%M}: it can be made from then on")
     with Database.open(offline.database(loaded), readonly=True) as database:
         made = database.read(lambda conn: make(conn, period, wanted, now))
         chart = database.read(lambda conn: report_chart(conn, made))

@@ -6,6 +6,7 @@ channels are others: they render as the real ones do, and send nothing.
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from agent import app, channel_wiring, reporting
 from agent.config.load import Loaded
-from agent.core.clock import DAY, MINUTE
+from agent.core.clock import DAY, MINUTE, SECOND, Instant
 from agent.core.facts import Event, HandedIn, event_id
 from agent.core.message import Message
 from agent.core.model import Alert, DeliveryState, Json, NotificationKind
@@ -23,22 +24,24 @@ from agent.core.ports import Channel, Receipt, SendError, SendErrorKind
 from agent.core.reasons import words
 from agent.core.record import moment
 from agent.core.redact import Redactor
-from agent.core.timeline import Entry, Kill, Outage, Timeline
+from agent.core.timeline import ClockSet, Happening, Kill, Outage, Silenced, Timeline
 from agent.runtime.clock import VirtualClock
 from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
-from agent.store import backlog, decisions, history
+from agent.runtime.steering import Steering
+from agent.store import alerts, backlog, decisions, history, silences
+from agent.store.database import Database
 
 PATIENCE = 4 * DAY
-"""How long after the last entry a simulation without an end goes on while something waits: longer than any may."""
+"""How long after its last entry a simulation without an end may go on: longer than any message waits."""
 MOST = 100_000
 """The most alerts of one simulation."""
 OUTCOMES: Mapping[str, str] = {"defer": "held", "suppress": "dropped", "supersede": "dropped"}
 """What a verdict other than "send" comes to."""
 
 
-class UnknownChannel(ValueError):  # noqa: N818 - reads as what it is
-    """The timeline names a channel that is not configured, or not enabled."""
+class Unplayable(ValueError):  # noqa: N818 - reads as what it is
+    """The timeline names a channel that is not configured or not enabled, or an alert that does not fire then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,15 @@ class Remembering:
     real: Channel
     clock: VirtualClock
     sent: list[Sent] = field(default_factory=list)
-    down_until: int = 0
+    down_until: float = 0.0
+    """By the monotonic clock, which nobody sets."""
 
     def send(self, message: Message, key: str) -> Receipt:
         """Take the message. Raises SendError during an outage."""
-        now = self.clock.now().wall
-        if now < self.down_until:
+        now = self.clock.now()
+        if now.monotonic < self.down_until:
             raise SendError(SendErrorKind.RETRY, "an outage of the timeline", reason="network")
-        self.sent.append(Sent(now, key, message, self.real.preview(message, key)))
+        self.sent.append(Sent(now.wall, key, message, self.real.preview(message, key)))
         return Receipt()
 
     def preview(self, message: Message, key: str) -> str:
@@ -77,7 +81,7 @@ class Remembering:
 
 
 def simulate(loaded: Loaded, timeline: Timeline) -> list[dict[str, Json]]:
-    """Play the timeline; returns what became of every notification, in the order of time. Raises UnknownChannel.
+    """Play the timeline; returns what became of every notification, in the order of time. Raises Unplayable.
 
     Each is {"at", "channel", "channel_type", "outcome": sent|held|dropped|dead|waiting, "notification", "alert_id",
     "type", "severity", "title", "text", "reason", "explanation", "until", "request"}: `text` and `request` are those of
@@ -107,34 +111,68 @@ def simulate(loaded: Loaded, timeline: Timeline) -> list[dict[str, Json]]:
 
 
 def _play(node: Rehearsal, timeline: Timeline, channels: Mapping[str, Remembering], clock: VirtualClock) -> None:
+    wrong = 0
     for number, entry in enumerate(timeline.entries):
-        node.run_until(entry.at)
-        _happen(node, channels, entry, number)
+        node.run_until(entry.at + wrong)
+        if isinstance(entry.what, ClockSet):
+            clock.jump(entry.what.by / SECOND)
+            wrong += entry.what.by
+        else:
+            _happen(node, channels, entry.what, clock, number)
     node.settle()
     if timeline.end is not None:
-        node.run_until(timeline.end)
+        node.run_until(timeline.end + wrong)
         return
     latest = clock.now().wall + PATIENCE
-    while node.database.read(backlog.lengths) and clock.now().wall < latest:
-        node.run_until(clock.now().wall + MINUTE)
+    while (now := clock.now().wall) < latest and _goes_on(node, now):
+        node.run_until(now + MINUTE)
 
 
-def _happen(node: Rehearsal, channels: Mapping[str, Remembering], entry: Entry, number: int) -> None:
-    what = entry.what
-    if isinstance(what, HandedIn):
-        node.report(Event(event_id("timeline", number), "timeline", entry.at, what))
-    elif isinstance(what, Alert):
-        node.evaluator.take(what, entry.at)
-    elif isinstance(what, Kill):
-        node.restart()
-    else:
-        _break(channels, what, entry.at)
+def _goes_on(node: Rehearsal, now: int) -> bool:
+    """Whether something waits, or for the end of a silence."""
+    if node.database.read(backlog.lengths):
+        return True
+    return any(silence.ends_at > now for silence in node.database.read(silences.load))
 
 
-def _break(channels: Mapping[str, Remembering], outage: Outage, at: int) -> None:
+def _happen(
+    node: Rehearsal, channels: Mapping[str, Remembering], what: Happening, clock: VirtualClock, number: int
+) -> None:  # fmt: skip
+    """Let the entry of this number happen."""
+    now = clock.now()
+    match what:
+        case HandedIn():
+            node.report(Event(event_id("timeline", number), "timeline", now.wall, what))
+        case Alert():
+            node.evaluator.take(what, now.wall)
+        case Kill():
+            node.restart()
+        case Outage():
+            _break(channels, what, now)
+        case Silenced():
+            _silence(node, what, clock, number)
+
+
+def _break(channels: Mapping[str, Remembering], outage: Outage, now: Instant) -> None:
     if outage.channel not in channels:
-        raise UnknownChannel(f"the timeline names the channel {outage.channel!r}; enabled: {', '.join(channels)}")
-    channels[outage.channel].down_until = at + outage.length
+        raise Unplayable(f"the timeline names the channel {outage.channel!r}; enabled: {', '.join(channels)}")
+    channels[outage.channel].down_until = now.monotonic + outage.length / SECOND
+
+
+def _silence(node: Rehearsal, what: Silenced, clock: VirtualClock, number: int) -> None:
+    alert_id = None if what.title is None else _firing(node, what.title)
+    person, name = Steering(lambda: Database.open(node.database.path), clock), f"entry-{number + 1}"
+    person.silence(name, what.length, author="timeline", comment="", alert_id=alert_id, match=what.match)
+
+
+def _firing(node: Rehearsal, title: str) -> str:
+    """The id of the alert of this title that fires. Raises Unplayable."""
+    node.settle()  # what is handed in at the same moment
+    firing = {alert.title: alert.id for alert in node.database.read(alerts.firing)}
+    if title not in firing:
+        fires = ", ".join(map(repr, firing)) or "nothing"
+        raise Unplayable(f"the timeline silences {title!r}, which does not fire then; what fires: {fires}")
+    return firing[title]
 
 
 def _sent(item: Sent, outlet: Outlet) -> dict[str, Json]:
@@ -152,13 +190,13 @@ def _sent(item: Sent, outlet: Outlet) -> dict[str, Json]:
 def _untold(node: Rehearsal, end: int) -> Iterator[dict[str, Json]]:
     """What was held, dropped, given up, or still waits at the end."""
     made, told = node.database.read(
-        lambda conn: (decisions.between(conn, 0, end + 1), history.page(conn, since=0, limit=MOST))
+        lambda conn: (decisions.between(conn, 0, sys.maxsize), history.page(conn, since=0, limit=MOST))
     )
-    alerts = {alert.id: alert for alert, _ in told}
+    known = {alert.id: alert for alert, _ in told}
     types = {(alert.id, row.channel): row.channel_type for alert, rows in told for row in rows}
     for decision in made:
         if decision.verdict in OUTCOMES and decision.channel is not None:
-            alert, channel = alerts[decision.alert_id], decision.channel
+            alert, channel = known[decision.alert_id], decision.channel
             kind = types.get((alert.id, channel), "")
             about = _about(decision.at, channel, kind, alert, decision.kind, OUTCOMES[decision.verdict])
             yield {**about, **_why(decision.reason), "until": moment(decision.until)}

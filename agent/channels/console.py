@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from agent.channels.shared.base import CommonConfig, Tools, links
+from agent.core.local_time import local
 from agent.core.message import Message
-from agent.core.payload import rfc3339
 from agent.core.ports import Receipt, SendError, SendErrorKind
 
 RULE = "─" * 72
@@ -49,7 +49,7 @@ class Channel:
 
 
 def _lines(message: Message) -> Iterator[str]:
-    yield f"{message.headline}  [{message.severity}]  {rfc3339(message.at)}"
+    yield f"{message.headline}  [{message.severity}]  {local(message.at, message.clock_zone):%Y-%m-%d %H:%M:%S %Z}"
     if message.body:
         yield message.body
     width = max((len(label) for label, _ in message.facts), default=0)

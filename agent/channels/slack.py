@@ -68,7 +68,8 @@ class Config(CommonConfig):
         webhook, bot = self.url is not None, self.token is not None and self.channel is not None
         half = (self.token is None) != (self.channel is None)
         if half or webhook == bot:
-            raise ValueError("found neither, both or half of them, expected url, or token and channel")
+            found = "half of them" if half else "both" if bot else "neither"
+            raise ValueError(f"found {found}, expected url, or token and channel")
         return self
 
     @property

@@ -15,9 +15,10 @@ from agent.config import checks, online
 from agent.config.checks import Finding, Level
 from agent.config.load import Loaded
 from agent.core.ports import Probing, SendError
+from agent.core.text import paragraph
 
 
-@click.command()
+@click.command(short_help="Validate the configuration and what it needs.")
 @click.option("--online", "connect", is_flag=True, help="Also ask each channel's provider; nothing is posted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object a finding.")
 @common_options
@@ -49,8 +50,8 @@ def _ask(name: str, loaded: Loaded) -> Finding | None:
                 return None
             return Finding(Level.NOTE, f"channel {name}: {outlet.channel.probe()}")
     except SendError as error:
-        hint = HINTS.get(error.reason, "")
-        return Finding(Level.ERROR, f"channel {name}: {error.kind}: {error.detail} {hint}".rstrip())
+        text = paragraph(*filter(None, (error.detail, HINTS.get(error.reason))))
+        return Finding(Level.ERROR, f"channel {name}: {error.kind}: {text}")
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ def config() -> None:
     """Show the effective configuration, or its schema."""
 
 
-@config.command()
+@config.command(short_help="Print every effective value and where it comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object, by dotted key.")
 @common_options
 @click.pass_context

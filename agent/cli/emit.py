@@ -18,7 +18,10 @@ from agent.core.model import Json, Severity, Status
 SEVERITIES = [str(severity) for severity in Severity]
 
 
-@click.command()
+@click.command(
+    short_help="Hand in an event, whether or not the agent runs.",
+    epilog="Example: gpuwarden emit job_failed --job 4711 --title 'Node lost'",
+)
 @click.argument("alert_type", metavar="TYPE")
 @click.option("--job", metavar="ID", help="The job that this is about.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Instead of the type's usual one.")

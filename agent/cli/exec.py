@@ -21,7 +21,7 @@ NS_PER_MS = 1_000_000
 
 @click.command(
     "exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    options_metavar="[OPTIONS] --",
+    options_metavar="[OPTIONS] --", epilog="Example: gpuwarden exec --log run.log -- python3 train.py",
 )
 @click.option("--name", metavar="N", help="What to call the job; the script's name otherwise.")
 @click.option(

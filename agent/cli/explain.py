@@ -13,7 +13,7 @@ from agent.cli.show import Failed
 from agent.core.model import Json
 
 
-@click.command()
+@click.command(epilog="Example: gpuwarden explain --between 02:00 04:00")
 @click.argument("alert_id", required=False)
 @click.option("--between", nargs=2, metavar="T1 T2", help="What arrived between two times, or why nothing did.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")

@@ -37,7 +37,7 @@ def gpus(ctx: click.Context, *, as_json: bool) -> None:
     ctx.exit(0 if found and len(found) >= (counted or 0) and all(gpu["state"] == "ok" for gpu in found) else 1)
 
 
-@gpus.command()
+@gpus.command(short_help="Let the agent release the GPU driver.")
 @common_options
 @click.pass_context
 def pause(ctx: click.Context) -> None:

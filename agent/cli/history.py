@@ -17,7 +17,7 @@ MOST = 10_000
 HEADERS = ("BEGAN", "SEVERITY", "STATUS", "TITLE", "DELIVERIES", "ID")
 
 
-@click.command()
+@click.command(epilog="Example: gpuwarden history --since 02:00 --type job_failed")
 @click.option("--since", default="24h", metavar="TIME", help="Begin here: a duration, a time of day, a date. [24h]")
 @click.option("--type", "alert_type", type=click.Choice([*map(str, AlertType)]), metavar="TYPE", help="One type only.")
 @click.option("--job", metavar="ID", help="One job's alerts only.")
@@ -47,7 +47,7 @@ def history(
     elif found:
         show.table(HEADERS, [_row(item, zone) for item in found])
     else:
-        click.echo(f"no such alert since {since}")
+        click.echo(_none(since, narrowed=any((alert_type, job, channel))))
 
 
 def _how_far_back(since: str, zone: tzinfo) -> int:
@@ -57,6 +57,12 @@ def _how_far_back(since: str, zone: tzinfo) -> int:
         return max(SECOND, now - moment(since, now, zone))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
+
+
+def _none(since: str, *, narrowed: bool) -> str:
+    """Say that there is nothing; `since` as it was typed, a duration or a point in time."""
+    begin = "in the last" if since[-1:].isalpha() and since[0].isdigit() else "since"
+    return f"no {'such ' if narrowed else ''}alert {begin} {since}"
 
 
 def _row(alert: Json, zone: tzinfo) -> tuple[str, ...]:

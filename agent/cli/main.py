@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import click
 
 from agent.cli.common import common_options
-from agent.config.errors import ConfigError
+from agent.config.errors import ConfigError, suggestion
 
 COMMANDS: Mapping[str, str] = {
     "run": "agent.cli.run:run",
@@ -66,6 +66,15 @@ class LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for; of a name that is none, say what may have been meant."""
+        name = args[0]
+        if not name.startswith("-") and name not in COMMANDS:
+            ctx.fail(f"There is no command {name!r}; {suggestion(name, tuple(COMMANDS))}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a configuration that cannot be used ends it with code 2."""

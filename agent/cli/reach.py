@@ -43,16 +43,30 @@ class Facts(Protocol):
 
 @contextmanager
 def facts(loaded: Loaded) -> Iterator[Facts]:
-    """Give access to what is known: of the database where this user may read it, else of the agent that runs."""
+    """Give access to what is known: of the database where this user may read it, else of the agent that runs.
+
+    The agent is asked as well where this user has no database of its own and named no place of one: it may be root's.
+    """
     path = offline.database(loaded)
-    if permitted(path, os.R_OK):
+    if _own(path, loaded):
         with stored(loaded) as records:
             yield records
         return
     try:
         yield RunningAgent(loaded.settings.server.address)
     except NoAnswer as error:
+        permitted(path, os.R_OK)
         raise Failed(f"user {os.geteuid()} may not read {path}, and {error}; ask as the agent's own user") from None
+
+
+def _own(path: Path, loaded: Loaded) -> bool:
+    """Whether this user may read the database. Raises Failed if there is none where the user says that one is."""
+    try:
+        return permitted(path, os.R_OK)
+    except Failed:
+        if loaded.origin(("agent", "state_dir")).layer != "default":
+            raise
+        return False
 
 
 @contextmanager
@@ -93,7 +107,8 @@ def permitted(path: Path, mode: int) -> bool:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise Failed(f"no agent has run here yet: {path}") from None
+        text = f"no agent has run here yet: {path}; begin with `gpuwarden run`, or name its --state-dir"
+        raise Failed(text) from None
     except PermissionError:
         return False
     return os.access(path, mode, effective_ids=True)

@@ -16,7 +16,7 @@ from agent.core.model import AlertType
 KINDS = {"daily": AlertType.DAILY_SUMMARY, "weekly": AlertType.WEEKLY_DIGEST}
 
 
-@click.command()
+@click.command(short_help="Make the report of a full day or week.")
 @click.argument("kind", type=click.Choice([*KINDS]))
 @click.option("--date", "day", metavar="DATE", help="A day of the period, such as 2026-03-28; else the last full one.")
 @click.option("--send", is_flag=True, help="Hand it to the agent, which sends it to the channels that take it.")

@@ -8,7 +8,7 @@ from agent.cli.person import login
 from agent.core.model import Status
 
 
-@click.command()
+@click.command(short_help="End a firing alert by hand.")
 @click.argument("alert_id", metavar="ID")
 @common_options
 @click.pass_context

@@ -22,7 +22,7 @@ LONG = 64 << 20
 FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
-@click.command()
+@click.command(short_help="Read finished logs, and print what is found in them.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one object a finding, then a summary of each file.")
 @common_options

@@ -13,6 +13,8 @@ from agent.core.text import duration, strip_controls
 
 NOTHING = "-"
 """Stands in a cell for what is not known."""
+GAP = 2
+"""Spaces between two columns."""
 
 
 class Failed(click.ClickException):
@@ -36,7 +38,7 @@ def lines(found: Iterable[str]) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows beneath their headers; the last column, an id, is never broken.
+    """Print rows beneath their headers; no word is ever broken.
 
     Cells hold what people and programs wrote, so nothing in them may give orders to the terminal.
     """
@@ -83,16 +85,28 @@ def known(value: Json) -> str:
     return NOTHING if value is None or value == "" else str(value)
 
 
-def _rich(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     # Deferred: it takes longer to import than most commands take to run, and pipes do not need it.
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    columns = list(zip(headers, *rows, strict=True))
+    longest = [max(map(len, " ".join(column).split()), default=0) for column in columns]
+    if sum(longest) + GAP * len(longest) > console.width:
+        _narrow(rows)
+        return
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers[:-1]:
-        shown.add_column(header)
-    shown.add_column(headers[-1], no_wrap=True)
+    for column, width in zip(columns, longest, strict=True):
+        shown.add_column(column[0], min_width=width, no_wrap=all(" " not in cell for cell in column))
     for row in rows:
         shown.add_row(*map(Text, row))
-    Console().print(shown)
+    console.print(shown)
+
+
+def _narrow(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows where columns have no room: the last cell, mostly an id, on a line of its own."""
+    for *cells, last in rows:
+        click.echo("  ".join(cell for cell in cells if cell != NOTHING))
+        click.echo(f"{' ' * GAP}{last}")

@@ -12,23 +12,22 @@ from agent.cli.person import login
 from agent.core.clock import SECOND
 from agent.core.model import Json
 from agent.core.payload import rfc3339
+from agent.core.policy.silence import LONGEST
 from agent.core.record import of_silence
 from agent.core.units import parse_duration
 
 HEADERS = ("UNTIL", "WHAT", "AUTHOR", "COMMENT", "ID")
 ID_BYTES = 5
 """Enough that no two silences share an id, and few enough to type."""
-LONGEST = 30 * 86_400.0
-"""Seconds; who wants longer changes the configuration."""
 
 
-@click.group()
+@click.group(short_help="Keep alerts from being sent for a while.")
 @common_options
 def silence() -> None:
     """Keep alerts from being sent for a while; they are still recorded."""
 
 
-@silence.command()
+@silence.command(epilog="Example: gpuwarden silence add --match type=disk_warning --for 2h")
 @click.option("--alert", "alert_id", metavar="ID", help="Silence this alert.")
 @click.option("--match", multiple=True, metavar="K=V", help="Silence what has this label; V may hold * and ?.")
 @click.option("--for", "length", required=True, metavar="DURATION", help='How long, such as "2h"; at most 30 days.')
@@ -46,7 +45,7 @@ def add(
     """
     if (alert_id is None) is (not match):
         raise click.UsageError("expected either --alert ID or at least one --match K=V")
-    labels, milliseconds = _labels(match), round(_length(length) * SECOND)
+    labels, milliseconds = _labels(match), _length(length)
     loaded = load_or_exit(ctx)
     with reach.steering(loaded) as steering:
         begun = steering.silence(
@@ -90,14 +89,15 @@ def _labels(match: tuple[str, ...]) -> Mapping[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _length(text: str) -> float:
+def _length(text: str) -> int:
+    """A duration in milliseconds."""
     try:
-        seconds = parse_duration(text)
+        length = round(parse_duration(text) * SECOND)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
-    if not 0 < seconds <= LONGEST:
+    if not 0 < length <= LONGEST:
         raise click.BadParameter(f"{text!r} is not between nothing and 30 days", param_hint="--for")
-    return seconds
+    return length
 
 
 def _row(item: Json, zone: tzinfo) -> tuple[str, ...]:

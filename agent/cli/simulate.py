@@ -12,14 +12,14 @@ from agent.cli import reach, show
 from agent.cli.common import common_options, load_or_exit
 from agent.core.model import Json
 from agent.core.timeline import BadTimeline, Timeline, parse
-from agent.simulation import UnknownChannel
+from agent.simulation import Unplayable
 from agent.simulation import simulate as play
 
 LARGEST = 64 << 20
 """Bytes of a timeline that are read."""
 
 
-@click.command()
+@click.command(short_help="Play a timeline through the present configuration.")
 @click.argument("timeline", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--full", is_flag=True, help="Print each message as its channel would send it, secrets masked.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
@@ -36,7 +36,7 @@ def simulate(ctx: click.Context, *, timeline: str, full: bool, as_json: bool) ->
     found = _read(timeline, zone)
     try:
         told = play(loaded, found)
-    except UnknownChannel as error:
+    except Unplayable as error:
         raise show.Failed(f"{timeline}: {error}") from None
     if as_json:
         show.objects(told if full else ({**item, "request": None} for item in told))

@@ -15,7 +15,7 @@ REFRESH = 2.0
 """Seconds between two looks with `--watch`."""
 
 
-@click.command()
+@click.command(short_help="Print what the running agent watches, and how it is.")
 @click.option("--why", is_flag=True, help="Tell why something was or was not taken for a job.")
 @click.option("--watch", is_flag=True, help="Look again every 2 seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")

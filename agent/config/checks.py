@@ -211,5 +211,6 @@ def _recipient(name: str, config: BaseModel) -> Recipient:
 
 
 def _logs(loaded: Loaded) -> Iterator[Finding]:
-    if not _log_globs(loaded):
+    logs = getattr(loaded.settings.sources, "logs", None)
+    if not _log_globs(loaded) and not (getattr(logs, "enabled", True) and getattr(logs, "discover", True)):
         yield Finding(Level.NOTE, "sources.logs.paths: no log is watched, except those of jobs started by `exec --log`")

@@ -25,9 +25,9 @@ _LIMITS: Mapping[str, Callable[[Context], str]] = {
     "less_than": lambda context: f"less than {context['lt']:g}",
     "less_than_equal": lambda context: f"at most {context['le']:g}",
     "string_pattern_mismatch": lambda context: f"a text that matches {context['pattern']}",
-    "string_too_short": lambda context: f"a text with at least {context['min_length']} characters",
+    "string_too_short": lambda context: _at_least(context["min_length"], "a text with at least", "character"),
     "string_too_long": lambda context: f"a text with at most {context['max_length']} characters",
-    "too_short": lambda context: f"at least {context['min_length']} items",
+    "too_short": lambda context: _at_least(context["min_length"], "at least", "item"),
     "too_long": lambda context: f"at most {context['max_length']} items",
     "finite_number": lambda _: "a finite number",
     "int_from_float": lambda _: "a whole number",
@@ -114,6 +114,10 @@ def _expected(details: ErrorDetails) -> str:
         return f"expected {_LIMITS[kind](context)}"
     known = _KINDS.get(kind.split("_")[0])
     return f"expected {known}" if known else details["msg"]
+
+
+def _at_least(number: Json, words: str, unit: str) -> str:
+    return f"{words} {number} {unit}{'' if number == 1 else 's'}"
 
 
 def _found(value: Json, shape: Shape, path: KeyPath) -> str:

@@ -24,7 +24,7 @@ from pydantic import (
 from agent.config import listen as addresses
 from agent.config import locate, zones
 from agent.config.timing import GroupingTable, HeartbeatTable, QuietHoursTable, RateLimitTable
-from agent.config.values import Duration, SeverityName, Table, ZoneName
+from agent.config.values import Duration, SeverityName, Table, TimeOfDay, ZoneName
 from agent.core.clock import SECOND
 from agent.core.model import AlertType, Json
 from agent.core.periods import WEEKDAYS, Schedule
@@ -160,10 +160,6 @@ class AlertTable(Table):
         """The same as the policy wants it, in milliseconds."""
         repeat = None if self.repeat is None else round(self.repeat * SECOND)
         return TypeRule(self.enabled, self.severity, round(self.cooldown * SECOND), repeat)
-
-
-TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-"""Hours and minutes, such as "09:00"."""
 
 
 class ReportTable(Table):

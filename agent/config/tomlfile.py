@@ -19,9 +19,9 @@ def file_layer(name: str, path: Path) -> Layer:
     except OSError as error:
         raise ConfigError(_unreadable(path, error.strerror or str(error))) from None
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(_unreadable(path, f"larger than {MAX_FILE_BYTES} bytes"))
+        raise ConfigError(_unreadable(path, "larger than 1 MiB"))
     try:
-        text = data.decode("utf-8").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
         return Layer(name, tomllib.loads(text), path, key_lines(text))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
@@ -30,12 +30,17 @@ def file_layer(name: str, path: Path) -> Layer:
         raise ConfigError(_no_toml(path, text, str(error))) from None
 
 
+_TWICE = "Cannot overwrite a value"
+"""What the parser says of a key that stands in the file twice."""
+
+
 def _unreadable(path: Path, why: str) -> Problem:
     return Problem(f"cannot be read: {why}; expected a TOML file that this user may read", file=path)
 
 
 def _no_toml(path: Path, text: str, message: str) -> Problem:
     """Take the line out of the parser's message, which ends in "(at line 3, column 7)" or "(at end of document)"."""
+    message = message.replace(_TWICE, "this key or table stands in the file twice")
     what, _, place = message.rpartition(" (at ")
     words = place.rstrip(")").replace(",", "").split()
     if words[:1] == ["line"]:

@@ -29,6 +29,12 @@ def minutes(clock: str) -> int:
     return int(clock[:2]) * 60 + int(clock[3:])
 
 
+def _time_of_day(text: str) -> str:
+    if not _CLOCK.fullmatch(text) or text == "24:00":
+        raise ValueError(f'found "{text}", expected a time of day such as "09:00"')
+    return text
+
+
 def _clock(text: str) -> str:
     minutes(text)
     return text
@@ -52,3 +58,5 @@ SeverityName = Annotated[
 ]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 ClockTime = Annotated[str, AfterValidator(_clock)]
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+"""Hours and minutes, such as "09:00"."""

@@ -74,6 +74,7 @@ def compose_digest(
         links=(),
         footer=" · ".join(marks),
         at=now,
+        clock_zone=clock_zone,
         plain=plain,
         members=tuple(shown[:MOST_MEMBERS]),
         left_out=max(0, len(shown) - MOST_MEMBERS),

@@ -3,6 +3,7 @@
 Knows nothing of errors or progress. Works on records of bounded length, in time linear in them.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -32,6 +33,10 @@ _PREFIX = re.compile(
 )
 _PREFIXES_AT_MOST = 4
 
+_WRAPPED = b'{"log":'
+"""How a record of Docker's driver `json-file` begins, and of those that forward its records."""
+_DRAWN = re.compile(r"[\r\n]")
+
 _STAMP = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[T _](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))? ?(?P<zone>Z|[+-]\d\d:?\d\d)?"
 )
@@ -50,7 +55,7 @@ class Line:
 
 def clean(record: bytes) -> Line:
     """Turn a record's bytes into text: invalid UTF-8 replaced, escapes and controls gone, prefixes taken off."""
-    text = plain(record)
+    text = plain(_unwrapped(record) if record.startswith(_WRAPPED) else record)
     rank: int | None = None
     source = ""
     for _ in range(_PREFIXES_AT_MOST):
@@ -75,6 +80,19 @@ def plain(record: bytes) -> str:
     if "\b" in text:
         text = _erase(text)
     return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+def _unwrapped(record: bytes) -> bytes:
+    """What a program wrote last in a record of Docker's; the record itself where it is none."""
+    try:
+        wrapped = json.loads(record)
+    except (ValueError, RecursionError):
+        return record
+    written = wrapped.get("log") if "stream" in wrapped else None
+    if not isinstance(written, str):
+        return record
+    drawn = [part for part in _DRAWN.split(written) if part.strip()]
+    return drawn[-1].encode("utf-8", "replace") if drawn else b""
 
 
 def stamp(text: str, zone: tzinfo | None = None) -> int | None:

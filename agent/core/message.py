@@ -15,7 +15,7 @@ from agent.core.recurrence import Recurrence, with_recurrence
 from agent.core.redact import Redactor
 from agent.core.references import NOTHING_KNOWN, References
 from agent.core.table import Table
-from agent.core.text import cut, duration, loss, size, steps, tail_lines
+from agent.core.text import cut, duration, loss, paragraph, size, steps, tail_lines
 
 LATE = 5 * MINUTE
 """A message that comes later than this after its cause says when it happened."""
@@ -49,6 +49,8 @@ class Message:
     """The job's id (else the alert's), the node, and marks such as "test" or "may repeat"."""
     at: int
     """When it was sent, UTC milliseconds."""
+    clock_zone: tzinfo = UTC
+    """The zone of the clocks by which people read times of day."""
     plain: bool = False
     """Asked for the short fallback: no markup, truncated."""
     references: References = NOTHING_KNOWN
@@ -93,13 +95,14 @@ def compose(
         status=shown.status,
         emoji=emoji_of(shown),
         title=f"Resolved: {shown.title}" if shown.status is Status.RESOLVED else shown.title,
-        body=" ".join(_sentences(shown, kind, now, clock_zone)),
+        body=paragraph(*_sentences(shown, kind, now, clock_zone)),
         facts=tuple((label, cut(value, VALUE_LIMIT)) for label, value in known if value and value.strip()),
         evidence=evidence,
         advice=shown.advice,
         links=shown.links,
         footer=_footer(shown, kind, node, now, uncertain=uncertain),
         at=now,
+        clock_zone=clock_zone,
         plain=plain,
         tables=() if plain or shown.report is None else tuple(report_text.tables(shown.report, clock_zone)),
         references=references,

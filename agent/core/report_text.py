@@ -28,7 +28,9 @@ def title(report: Mapping[str, Json], zone: tzinfo) -> str:
 def summary(report: Mapping[str, Json]) -> str:
     """One paragraph that says the most important, and when the report is late."""
     parts = [_jobs_in_words(report["jobs"]), _gpus_in_words(report["gpus"]), _alerts_in_words(report["alerts"])]
-    if report["agent"]["down_seconds"]:
+    if report["agent"]["watched_from"] >= report["ends_at"]:
+        parts.insert(0, "No agent is known to have run in this time.")
+    elif report["agent"]["down_seconds"]:
         parts.append(f"No agent ran for {_length(report['agent']['down_seconds'])} of it.")
     if report["late_seconds"]:
         parts.append(f"Made {_length(report['late_seconds'])} late.")

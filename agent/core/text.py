@@ -25,6 +25,12 @@ def strip_controls(text: str) -> str:
     return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", _ESCAPE_SEQUENCES.sub("", text)))
 
 
+def paragraph(*parts: str) -> str:
+    """Join what may be sentences, whoever wrote them: what others follow ends with a full stop at least."""
+    ended = (f"{part}." if part[-1:].isalnum() else part for part in parts[:-1])
+    return " ".join((*ended, *parts[-1:]))
+
+
 def utf8(text: str) -> int:
     """Measure in bytes of UTF-8; a lone surrogate counts as the replacement it will be sent as."""
     return len(text.encode("utf-8", "replace"))

@@ -1,14 +1,15 @@
 """A timeline for `simulate`: what happens when, written by hand or printed by `history --json`.
 
 Each entry is an object with `at` and one thing that happens: an alert that is handed in (the keys of `emit`), an
-`outage` of a channel `for` some time, or a `kill` of the agent. A line of the history is an entry too. `start` and
-`end` bound it all. Nothing in it is trusted: what cannot be read is refused, with the number of the entry.
+`outage` of a channel or a `silence`, `for` some time, a `kill` of the agent, or `set_clock`. A line of the history is
+an entry too. `start` and `end` bound it all. Nothing in it is trusted: what cannot be read is refused, with the number
+of the entry.
 """
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta, tzinfo
 
 from agent.core.clock import SECOND
@@ -16,6 +17,7 @@ from agent.core.facts import HandedIn
 from agent.core.handoff import OWN_TYPES, BadHandoff, handed_in
 from agent.core.local_time import instant, local, midnight, to_utc
 from agent.core.model import Alert, AlertType, Json, Link, Severity, Status
+from agent.core.policy.silence import LONGEST
 from agent.core.reasons import NEWER
 from agent.core.units import parse_duration
 
@@ -39,13 +41,31 @@ class Kill:
     """The agent ends without a word, and starts again at once."""
 
 
-Happening = HandedIn | Alert | Outage | Kill
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A person silences whatever matches, or the alert of this title that fires then."""
+
+    length: int
+    """Milliseconds."""
+    match: Mapping[str, str] = field(default_factory=dict)
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The node's clock is set."""
+
+    by: int
+    """Milliseconds; negative: back."""
+
+
+Happening = HandedIn | Alert | Outage | Kill | Silenced | ClockSet
 """An `Alert` is the state of one that was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that happens `at` (UTC milliseconds)."""
+    """Something that happens `at` (UTC milliseconds), by a clock that is never set."""
 
     at: int
     what: Happening
@@ -135,18 +155,56 @@ def _written(item: dict[str, Json], where: str, start: int, zone: tzinfo) -> Ent
     if "at" not in item:
         raise BadTimeline(f"{where}: without `at`, expected {EXPECTED_TIME}")
     at = _when(item.pop("at"), f"{where}, at", start, zone)
-    if "kill" in item:
-        _only(item, {"kill"}, where)
-        return Entry(at, Kill())
-    if "outage" in item:
-        _only(item, {"outage", "for"}, where)
-        return Entry(at, Outage(str(item["outage"]), _length(item.get("for"), f"{where}, for")))
+    for name, (others, read) in _HAPPENINGS.items():
+        if name in item:
+            _only(item, (name, *others), where)
+            return Entry(at, read(item, where))
     return Entry(at, handed_in(item))
 
 
-def _only(item: Mapping[str, Json], keys: set[str], where: str) -> None:
-    for key in item.keys() - keys:
-        raise BadTimeline(f"{where}, {key}: unknown key, expected at, {', '.join(sorted(keys))}")
+def _only(item: Mapping[str, Json], keys: tuple[str, ...], where: str) -> None:
+    for key in item.keys() - set(keys):
+        raise BadTimeline(f"{where}, {key}: unknown key, expected at, {', '.join(keys)}")
+
+
+def _kill(_: Mapping[str, Json], __: str) -> Happening:
+    return Kill()
+
+
+def _outage(item: Mapping[str, Json], where: str) -> Happening:
+    return Outage(str(item["outage"]), _length(item.get("for"), f"{where}, for"))
+
+
+def _silence(item: Mapping[str, Json], where: str) -> Happening:
+    covered, length = item["silence"], _length(item.get("for"), f"{where}, for")
+    if not 0 < length <= LONGEST:
+        raise BadTimeline(f"{where}, for: found {item['for']!r}, expected more than nothing and at most 30 days")
+    if isinstance(covered, str) and covered:
+        return Silenced(length, title=covered)
+    if not isinstance(covered, Mapping) or not covered:
+        expected = 'labels to match such as { node = "gpu-01" }, or the title of an alert'
+        raise BadTimeline(f"{where}, silence: found {covered!r}, expected {expected}")
+    for key, pattern in covered.items():
+        if not isinstance(pattern, str):
+            raise BadTimeline(f"{where}, silence.{key}: found {pattern!r}, expected a text")
+    return Silenced(length, match=dict(covered))
+
+
+def _set_clock(item: Mapping[str, Json], where: str) -> Happening:
+    by = item["set_clock"]
+    if not isinstance(by, str) or by[:1] not in ("+", "-"):
+        raise BadTimeline(f'{where}, set_clock: found {by!r}, expected by how much, such as "+1d" or "-90s"')
+    length = _length(by[1:], f"{where}, set_clock")
+    return ClockSet(length if by[0] == "+" else -length)
+
+
+_HAPPENINGS: Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, Json], str], Happening]]] = {
+    "kill": ((), _kill),
+    "outage": (("for",), _outage),
+    "silence": (("for",), _silence),
+    "set_clock": ((), _set_clock),
+}
+"""What happens, by the key that says so, with the keys that stand beside it. Anything else is handed in."""
 
 
 def _length(value: Json, where: str) -> int:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 _PLACE = re.compile(
-    r"loss(?P<rest>[\w/.-]{0,40})['\")]{0,2}"
+    r"loss(?P<rest>[\w/.-]{0,40}(?: \([a-z_]{1,16}\))?)['\")]{0,2}"
     r"(?:\s{0,8}(?:[:=|]|->|is\b)\s{0,12}|\s{1,3})"
     r"(?:tensor\()?['\"\[(]?"
     r"(?P<value>[-+]?(?:\d{1,15}(?:\.\d{0,30})?(?:e[-+]?\d{1,4})?|nan|inf(?:inity)?))(?:(?<=[nfy])\.0)?(?!\w|[./]\d)"

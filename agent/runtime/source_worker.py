@@ -54,6 +54,7 @@ class SourceStep:
         self._restored = False
         self._refused = False
         self._unavailable: str | None = None
+        self._was_there = False
         self._planned_at: float | None = None
 
     def __call__(self, now: Instant) -> Next:
@@ -107,6 +108,7 @@ class SourceStep:
         finally:
             self._observe(self._clock.now().monotonic - began.monotonic)
         self._present()
+        self._was_there = True
         events = tuple(event_without_secrets(item, self._clean) for item in reading.events)
         reading = replace(reading, events=events)
         self._uncommitted.add(reading, began)
@@ -131,7 +133,8 @@ class SourceStep:
         self._board.withdraw(self._source.name)
         if reason != self._unavailable:
             self._unavailable = reason
-            event(logger, logging.WARNING, "a source is not available", source=self._source.name, reason=reason)
+            level = logging.WARNING if self._was_there else logging.DEBUG  # `run` begins with what is not there
+            event(logger, level, "a source is not available", source=self._source.name, reason=reason)
 
     def _present(self) -> None:
         if self._unavailable is not None:

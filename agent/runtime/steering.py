@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from agent.core import retry
-from agent.core.clock import DAY, Clock
+from agent.core.clock import Clock
 from agent.core.facts import Event, ResolveAsked, event_id
 from agent.core.model import Alert, Silence, Status
+from agent.core.policy.silence import LONGEST
 from agent.runtime.gpu_board import PAUSED
 from agent.runtime.records import find
 from agent.store import backlog, deliveries, events, ledger, meta, silences
@@ -18,8 +19,6 @@ from agent.store.database import Database
 
 T = TypeVar("T")
 
-LONGEST_SILENCE = 30 * DAY
-"""Alerting reference R-11.1: who wants longer changes the configuration."""
 COMMANDS = "command"
 """The source of events that a person asked for."""
 
@@ -85,7 +84,7 @@ class Steering:
     ) -> Silence:  # fmt: skip
         """Begin a silence of `length` milliseconds now, of one alert or of all that match."""
         now = self._clock.now().wall
-        if not 0 < length <= LONGEST_SILENCE:
+        if not 0 < length <= LONGEST:
             raise Refused("a silence lasts longer than nothing and at most 30 days")
 
         def body(conn: sqlite3.Connection) -> Silence:

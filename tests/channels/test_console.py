@@ -16,7 +16,7 @@ def printed(what, **table):
 def test_one_block_a_message():
     assert printed(message()).splitlines() == [
         "─" * 72,
-        "❌ Training failed  [critical]  2026-09-21T14:13:21.000Z",
+        "❌ Training failed  [critical]  2026-09-21 14:13:21 UTC",
         "bert-large ran out of GPU memory at step 4200 of 5000.",
         "  Model       bert-large",
         "  Duration    2h 05m",
@@ -36,7 +36,7 @@ def test_one_block_a_message():
 def test_a_resolved_condition():
     text = printed(message(RESOLVED, NotificationKind.RESOLVED, now=START + 60_000))
     assert text.splitlines()[1:] == [
-        "✅ Resolved: Disk 92 % full: /data  [warning]  2026-09-21T14:14:20.000Z",
+        "✅ Resolved: Disk 92 % full: /data  [warning]  2026-09-21 14:14:20 UTC",
         "Fired 14:13, resolved 14:14 (after 1m 00s).",
         "  Node  node-1",
         "alert-1 · node-1",

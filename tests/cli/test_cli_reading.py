@@ -1,5 +1,6 @@
 """`history`, `explain`, and how commands reach what they read."""
 
+import json
 import os
 
 import pytest
@@ -38,7 +39,8 @@ def test_history_as_a_table(ask, store, now):
 
 def test_history_of_nothing(ask, store):
     result = ask("history", "--since", "2h")
-    assert (result.exit_code, result.stdout) == (0, "no such alert since 2h\n")
+    assert (result.exit_code, result.stdout) == (0, "no alert in the last 2h\n")
+    assert ask("history", "--since", "00:00", "--type", "gpu_oom").stdout == "no such alert since 00:00\n"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_explain_needs_one_question(ask, store, arguments, complaint):
 def test_where_no_agent_has_run(ask, state, command):
     result = ask(*command.split())
     assert result.exit_code == 1
-    assert result.stderr == f"gpuwarden: no agent has run here yet: {state}/gpuwarden.db\n"
+    assert result.stderr.startswith(f"gpuwarden: no agent has run here yet: {state}/gpuwarden.db; begin with")
 
 
 def test_a_store_of_another_program_is_named(ask, state):
@@ -165,6 +167,14 @@ def test_who_may_not_read_asks_the_running_agent(ask_json, store, agent, strange
         assert [item["id"] for item in period["alerts"]] == [alert.id]
         assert [item["alert_id"] for item in ask_json("queue", "list")] == [alert.id]
         assert ask_json("silence", "list") == []
+
+
+def test_who_has_no_database_and_names_none_asks_the_running_agent(call, ask, store, agent, here, monkeypatch, now):
+    alert = disk_alert(now - 60 * SECOND)
+    told(store, alert, now - 60 * SECOND)
+    monkeypatch.setenv("STATE_DIRECTORY", f"{here}/nothing-here")
+    result = call("history", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, alert.id)
 
 
 def test_an_alert_that_the_running_agent_does_not_know(ask, agent, stranger):

@@ -77,7 +77,7 @@ def test_it_is_handed_in_to_be_sent_each_time_it_is_asked_for(ask, saturday, mon
     ("arguments", "code", "words"),
     [
         (("daily", "--date", "soon"), 2, "found 'soon', expected a date such as 2026-03-28"),
-        (("daily", "--date", "2999-01-01"), 1, "daily:2999-01-01 is not over yet"),
+        (("daily", "--date", "2999-01-01"), 1, "the period of this report ends on 2999-01-02 at 00:00"),
         (("weekly", "--send"), 1, "no channel takes it: list weekly_digest in the `alerts` of one"),
         (("monthly",), 2, "'monthly' is not one of 'daily', 'weekly'"),
         (("daily", "--html", "/nowhere/page.html"), 1, "/nowhere/page.html cannot be written: No such file"),

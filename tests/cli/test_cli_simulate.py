@@ -105,6 +105,33 @@ def test_an_outage_delays_and_loses_nothing(play):
     assert not [item for item in told if item["outcome"] in {"dead", "waiting"}]
 
 
+def test_a_silence_keeps_what_matches_from_being_told_until_it_ends(play):
+    silence = '[[event]]\nat = "21:49"\nsilence = { gpu = "3" }\nfor = "4h"\n'
+    told = [item for item in objects(play(NIGHT + silence, "--json")) if item["channel"] == "team"]
+    dropped = [item for item in told if item["outcome"] == "dropped"]
+    assert {(item["type"], item["reason"]) for item in dropped} == {("gpu_error", "silenced_by:entry-1")}
+    assert [(item["type"], item["at"][:16]) for item in told if item["outcome"] == "sent"] == [
+        ("job_completed", "2026-03-27T22:30"), ("gpu_error", "2026-03-28T00:49"),
+    ]  # fmt: skip
+
+
+def test_one_alert_is_acknowledged_by_its_title(play):
+    acknowledged = '[[event]]\nat = "22:01"\nsilence = "GPU 3 is lost"\nfor = "1d"\n'
+    told = [item for item in objects(play(NIGHT + acknowledged, "--json")) if item["channel"] == "team"]
+    assert [item["notification"] for item in told if item["type"] == "gpu_error"][:2] == ["fired", "resolved"]
+    assert [item["reason"] for item in told if item["outcome"] == "dropped"] == ["silenced_by:entry-4"]
+
+
+def test_a_clock_is_set_under_the_node_and_the_timeline_goes_on(play):
+    steps = '[[event]]\nat = "21:55"\nset_clock = "+2d"\n[[event]]\nat = "22:03"\nset_clock = "-2d"\n'
+    told = [item for item in objects(play(NIGHT + steps, "--json")) if item["outcome"] == "sent"]
+    sent = [(item["at"][:16], item["type"], item["notification"]) for item in told if item["channel"] == "team"]
+    assert ("2026-03-27T20:50", "gpu_error", "fired") in sent
+    assert ("2026-03-29T21:00", "gpu_error", "resolved") in sent
+    assert ("2026-03-27T22:30", "job_completed", "fired") in sent
+    assert [kind for _, kind, _ in sent].count("agent_degraded") == 2
+
+
 def test_the_end_shows_what_still_waits(play):
     ended = 'end = "22:03"\n' + NIGHT
     (waiting,) = [i for i in objects(play(ended, "--json")) if i["outcome"] == "waiting" and i["channel"] == "mail"]
@@ -120,6 +147,7 @@ def test_nothing_is_said_of_nothing(play):
     [
         ("[[event]]", "night.toml: event 1: without `at`"),
         ('[[event]]\nat = "10:00"\noutage = "pager"\nfor = "1h"', "names the channel 'pager'; enabled: team, mail"),
+        ('[[event]]\nat = "10:00"\nsilence = "x"\nfor = "1h"', "'x', which does not fire then; what fires: nothing"),
     ],
 )
 def test_a_timeline_that_cannot_be_played_is_refused(play, timeline, words):

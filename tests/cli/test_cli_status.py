@@ -57,7 +57,7 @@ def test_status_without_an_agent_as_an_object(ask, store):
 def test_status_where_no_agent_has_run(ask, state):
     result = ask("status")
     assert result.exit_code == 1
-    assert result.stderr.endswith(f"gpuwarden: no agent has run here yet: {state}/gpuwarden.db\n")
+    assert f"gpuwarden: no agent has run here yet: {state}/gpuwarden.db; begin with" in result.stderr
 
 
 def test_watching_looks_again_until_it_is_interrupted(ask, agent, monkeypatch):

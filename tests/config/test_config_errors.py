@@ -22,7 +22,12 @@ def problems(place, text, **environ):
         ("[http]\nzzz = 1", "2: http.zzz: unknown key; expected one of proxy, ca_file"),
         ("[alerts.gpu_om]\nenabled = true", '1: alerts.gpu_om: unknown key; did you mean "gpu_oom"?'),
         ("[agent]\nnode = 3", "2: agent.node: found 3, expected a text"),
-        ("[agent]\nnode = ''", '2: agent.node: found "", expected a text with at least 1 characters'),
+        ("[agent]\nnode = ''", '2: agent.node: found "", expected a text with at least 1 character'),
+        (
+            "[agent]\nnode = 'a'\nnode = 'b'\n",
+            "3: no valid TOML: this key or table stands in the file twice (column 11)",
+        ),
+        ("[reports.daily]\ntime = '9am'", '2: reports.daily.time: found "9am", expected a time of day such as "09:00"'),
         ("[agent]\nlog_level = 'warn'", '2: agent.log_level: found "warn", did you mean "warning"?'),
         ("agent = 3", "1: agent: found a number, expected a table"),
         ("[agent]\nlabels = ['x']", "2: agent.labels: found a list, expected a table"),
@@ -45,7 +50,7 @@ def problems(place, text, **environ):
         ("[channels.a]\ntype = 'webhook'", "1: channels.a.url: missing, expected a value"),
         (
             "[channels.a]\ntype = 'slack'",
-            "1: channels.a: found neither, both or half of them, expected url, or token and channel",
+            "1: channels.a: found neither, expected url, or token and channel",
         ),
         (
             "[channels.a]\ntype = 'console'\nalerts = ['gpu_om']",
@@ -157,3 +162,7 @@ def test_a_state_dir_in_the_file_must_be_absolute(place):
     place.config.write_text("[agent]\nstate_dir = 'here'")
     with pytest.raises(ConfigError, match=r'config\.toml:2: agent\.state_dir: found "here", expected an absolute path'):
         load(config=place.config, state_dir=None, environ={}, schema=place.schema)
+
+
+def test_a_mark_of_the_byte_order_and_line_ends_of_windows_are_no_faults(place):
+    assert place.load("\ufeff[agent]\r\nnode = 'a'\r\n").settings.agent.node == "a"

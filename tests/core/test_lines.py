@@ -45,6 +45,24 @@ def test_what_only_moves_or_colours_the_cursor_is_dropped(record, text):
 
 
 @pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (rb'{"log":"Killed\n","stream":"stderr","time":"2024-01-01T00:00:00.1Z"}', "Killed"),
+        (rb'{"log":"  File \"a.py\", line 3, in f\n","stream":"stderr","time":"1"}', '  File "a.py", line 3, in f'),
+        (rb'{"log":"\r 9/9 [00:01\u003c00:01]\r 10/99 [00:02\u003c00:09]","stream":"stderr"}', " 10/99 [00:02<00:09]"),
+        (rb'{"log":"[rank3]: \u001b[31mboom\u001b[0m\n","stream":"stderr"}', "boom"),
+        (rb'{"log":"\n","stream":"stdout"}', ""),
+        (rb'{"log":"cut', '{"log":"cut'),
+        (rb'{"log":"a line of a program\u0027s own","loss":1}', '{"log":"a line of a program\\u0027s own","loss":1}'),
+        (rb'{"log":7,"stream":"stdout"}', '{"log":7,"stream":"stdout"}'),
+        (b'{"log":' + b"[" * 8_000, '{"log":' + "[" * 8_000),
+    ],
+)
+def test_what_a_program_wrote_is_taken_out_of_a_record_of_docker(record, text):
+    assert clean(record).text == text
+
+
+@pytest.mark.parametrize(
     ("text", "moment"),
     [
         ("2025-06-16T22:31:04Z boom", 1_750_113_064_000),

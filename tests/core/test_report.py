@@ -30,8 +30,9 @@ WEEK = covering(Schedule(AlertType.WEEKLY_DIGEST), date(2026, 3, 29), BERLIN)
 
 
 def build(period=SUNDAY, made_at=None, **found):
+    known = {"jobs": (), "lives": [(period.starts_at, period.ends_at)]}
     return report.build(
-        period, Found(**({"jobs": ()} | found)), node="n1", zone="Europe/Berlin", made_at=made_at or period.due_at
+        period, Found(**(known | found)), node="n1", zone="Europe/Berlin", made_at=made_at or period.due_at
     )
 
 
@@ -49,7 +50,9 @@ def test_an_empty_day_says_so():
     made = build()
     assert (made["report"], made["period"], made["hours"]) == ("daily_summary", "daily:2026-03-29", 23.0)
     assert made["gpus"] is None
-    assert report_text.summary(made) == "No job ended. There are no GPU readings. No alerts."
+    words = "No job ended. There are no GPU readings. No alerts."
+    assert report_text.summary(made) == words
+    assert report_text.summary(build(lives=())) == f"No agent is known to have run in this time. {words}"
     assert report_text.lines(made, BERLIN) == []
     assert [table.title for table in report_text.tables(made, BERLIN)] == ["Jobs", "GPUs", "Alerts that began"]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from agent.core.text import CUT, cut, duration, loss, size, steps, strip_controls, tail_lines, utf8, utf16
+from agent.core.text import CUT, cut, duration, loss, paragraph, size, steps, strip_controls, tail_lines, utf8, utf16
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,9 @@ def test_steps_name_the_total_where_it_is_known():
 )
 def test_sizes_use_binary_units(count, text):
     assert size(count) == text
+
+
+def test_a_paragraph_ends_what_somebody_left_without_an_end():
+    assert paragraph("NODE_FAIL", "Happened 16:43 (told late).") == "NODE_FAIL. Happened 16:43 (told late)."
+    assert paragraph("Is it over?", "no") == "Is it over? no"
+    assert paragraph() == ""

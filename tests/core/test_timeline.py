@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.core import timeline
-from agent.core.clock import HOUR, MINUTE
+from agent.core.clock import DAY, HOUR, MINUTE
 from agent.core.facts import HandedIn
 from agent.core.local_time import instant
 from agent.core.model import AlertType, DeliveryState, Status
 from agent.core.record import of_alert
 from agent.core.samples import full
-from agent.core.timeline import BadTimeline, Kill, Outage
+from agent.core.timeline import BadTimeline, ClockSet, Kill, Outage, Silenced
 from tests.core.values import delivery
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -53,6 +53,31 @@ def test_a_night_is_read():
     assert isinstance(what[1], HandedIn)
     assert what[1].status is Status.FIRING
     assert what[2] == Kill()
+
+
+def test_what_a_person_and_a_time_server_do_is_read():
+    found = parse(
+        """
+        [[event]]
+        at = "21:00"
+        silence = { node = "gpu-*", type = "disk_warning" }
+        for = "2h"
+        [[event]]
+        at = "21:30"
+        silence = "GPU 3 is lost"
+        for = "1d"
+        [[event]]
+        at = "22:00"
+        set_clock = "+1d"
+        [[event]]
+        at = "23:00"
+        set_clock = "-90s"
+        """
+    )
+    assert [entry.what for entry in found.entries] == [
+        Silenced(2 * HOUR, {"node": "gpu-*", "type": "disk_warning"}), Silenced(DAY, title="GPU 3 is lost"),
+        ClockSet(DAY), ClockSet(-90_000),
+    ]  # fmt: skip
 
 
 def test_without_a_date_it_happens_today():
@@ -107,6 +132,16 @@ def test_reports_of_the_past_are_made_anew_and_not_replayed():
         ('[[event]]\nat = "10:00"\ntype = "job_lost"', 'event 1, type: found "job_lost", expected one of'),
         ('[[event]]\nat = "10:00"\nkill = true\ntype = "job_failed"', "event 1, type: unknown key"),
         ('[[event]]\nat = "10:00"\noutage = "team"', "event 1, for: None is no duration"),
+        ('[[event]]\nat = "10:00"\nsilence = { gpu = "3" }', "event 1, for: None is no duration"),
+        ('[[event]]\nat = "10:00"\nsilence = { gpu = "3" }\nfor = "31d"', "event 1, for: found '31d', expected more"),
+        ('[[event]]\nat = "10:00"\nsilence = { gpu = "3" }\nfor = "0s"', "event 1, for: found '0s', expected more"),
+        ('[[event]]\nat = "10:00"\nsilence = {}\nfor = "1h"', "event 1, silence: found {}, expected labels to match"),
+        ('[[event]]\nat = "10:00"\nsilence = true\nfor = "1h"', "event 1, silence: found True, expected labels"),
+        ('[[event]]\nat = "10:00"\nsilence = { gpu = 3 }\nfor = "1h"', r"silence\.gpu: found 3, expected a text"),
+        ('[[event]]\nat = "10:00"\nsilence = "x"\nfor = "1h"\nalert = "y"', "event 1, alert: unknown key"),
+        ('[[event]]\nat = "10:00"\nset_clock = "1d"', r"event 1, set_clock: found '1d', expected by how much"),
+        ('[[event]]\nat = "10:00"\nset_clock = 60', "event 1, set_clock: found 60, expected by how much"),
+        ('[[event]]\nat = "10:00"\nset_clock = "+x"', "event 1, set_clock: 'x' is no duration"),
         ('start = "2026-03-28 10:00"\n[[event]]\nat = "2026-03-28 09:00"\nkill = true', "start: something happens"),
         ('{"starts_at": "x"}', "event 1: cannot be read as a line of `history --json`"),
         ('{"at": "10:00", "kill": true}\n[3]', "event 2: found no object"),

@@ -175,10 +175,10 @@ class Month:
 
     def happen(self):
         chance = self.chance
-        what = ("fire", "resolve", "once", "outage", "set_clock", "burst", "restart", "kill", "silence", "fill")
-        weights = (30, 20, 20, 6, 3, 4, 6, 4, 4, 3)
+        what = ("fire", "resolve", "once", "outage", "cut", "set_clock", "burst", "restart", "kill", "silence", "fill")
+        weights = (30, 20, 20, 6, 3, 3, 4, 6, 4, 4, 3)
         if self.node.full:  # a crash may then lose something, and nobody can be heard
-            what, weights = what[:6], weights[:6]
+            what, weights = what[:7], weights[:7]
         getattr(self, chance.choices(what, weights)[0])()
 
     def fire(self):
@@ -210,9 +210,12 @@ class Month:
             self.chance.choice((self.fire, self.once, self.resolve))()
 
     def outage(self):
-        name = self.chance.choice(list(self.down_until))
-        length = self.chance.choice((10 * MINUTE, HOUR, 8 * HOUR, 30 * HOUR))
-        self.down_until[name] = self.clock.now().wall + length
+        self.cut(self.chance.choice(list(self.down_until)))
+
+    def cut(self, *names):
+        """Nobody answers for a while on these channels, or on any."""
+        until = self.clock.now().wall + self.chance.choice((10 * MINUTE, HOUR, 8 * HOUR, 30 * HOUR))
+        self.down_until |= dict.fromkeys(names or self.down_until, until)
 
     def restart(self):
         if self.restarts:

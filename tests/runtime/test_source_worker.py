@@ -287,6 +287,13 @@ def test_what_is_not_available_is_a_state_and_no_error(step_of, clock, board, ca
     ]  # fmt: skip
 
 
+def test_what_was_never_there_is_left_to_the_first_lines_of_run(step_of, clock, board, caplog):
+    caplog.set_level("INFO")
+    step_of(ListedSource(Unavailable("no driver is loaded")))(clock.now())
+    assert board.health("listed").unavailable == "no driver is loaded"
+    assert caplog.records == []
+
+
 def test_any_other_error_is_the_workers_business(step_of, clock):
     durations = []
     step = step_of(ListedSource(ZeroDivisionError()), observe=durations.append)

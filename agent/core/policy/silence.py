@@ -7,10 +7,13 @@ to go down (alerting reference, 11.2 and 11.3).
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
+from agent.core.clock import DAY
 from agent.core.model import Alert, AlertType, NotificationKind, Silence
 from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
 from agent.core.shutdown_rules import NODE
 
+LONGEST = 30 * DAY
+"""Alerting reference R-11.1: who wants a longer silence changes the configuration."""
 JOB_STATES = frozenset(
     {AlertType.JOB_STARTED, AlertType.JOB_COMPLETED, AlertType.JOB_FAILED, AlertType.JOB_CANCELLED}
 )

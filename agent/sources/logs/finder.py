@@ -41,7 +41,8 @@ class Finder:
         self._reach.renew()
         walks = [Walk(pattern, self._reach) for pattern in self._patterns]
         names = [name for walk in walks for name in walk.files if not name.endswith(COMPRESSED)]
-        self.names = frozenset(names[:LOGS_AT_MOST])
+        found = frozenset(names[:LOGS_AT_MOST])
+        self.names = found if found != self.names else self.names  # the same texts as those of the followed logs
         over = len(names) > LOGS_AT_MOST
         self.cut = tuple(pattern for pattern, walk in zip(self._patterns, walks, strict=True) if walk.cut or over)
         listed = (folder for walk in walks for folder in walk.folders)

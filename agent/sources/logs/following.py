@@ -15,7 +15,8 @@ from agent.core.log_names import rotated_from
 from agent.core.model import Json
 from agent.core.ports import LogReading, WantedLog
 from agent.sources.logs.beginning import find_beginning
-from agent.sources.logs.log import OPEN_FOR, RESTING_EVERY, Log, State
+from agent.sources.logs.log import OPEN_FOR, RESTING_EVERY, Log
+from agent.sources.logs.looked import State
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
 from agent.sources.logs.side_files import SideFiles
@@ -60,7 +61,8 @@ class Following:
         self._vacant: set[str] = set()
         self._skip_until: dict[str, float] = {}
         self._changed: dict[str, float] = {}
-        self._kept: dict[str, Json] = {}
+        self._kept: set[str] = set()
+        """Logs of which the checkpoint tells."""
         self._looked: list[Log] = []
         self._events: list[Event] = []
         self._left = 0
@@ -70,7 +72,7 @@ class Following:
         for file, item in saved.items():
             self.logs[file] = Log.restore(self._rules, file, item, now)
             self._inodes[self.logs[file].tail.inode] = self.logs[file]
-            self._kept[file] = encode(item)
+            self._kept.add(file)
             self._begun.add(item.path)
 
     def choose(self, paths: Iterable[str], wanted: Collection[WantedLog]) -> None:
@@ -112,9 +114,9 @@ class Following:
                 del self._changed[file]
         for file, entry in entries.items():
             if entry is None:
-                del self._kept[file]
+                self._kept.discard(file)
             else:
-                self._kept[file] = entry
+                self._kept.add(file)
         return entries
 
     def due_in(self, now: Instant) -> float:

@@ -4,14 +4,14 @@ Knows one content of one file; what takes its place at the same path is another 
 """
 
 import os
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from pathlib import Path
+from dataclasses import replace
 
 from agent.core.clock import Instant
 from agent.core.facts import Event, LogFinding, Progress, TrainingSeen, event_id
 from agent.core.ports import LogReading
 from agent.core.progress import same
+from agent.core.runs import Run
+from agent.sources.logs.looked import NOTHING_NEW, Looked, State
 from agent.sources.logs.recogniser import Place
 from agent.sources.logs.rules import Rules
 from agent.sources.logs.saved import Saved
@@ -26,40 +26,20 @@ REST = 2.0
 SHOW_EVERY = 5.0
 """Seconds between two readings of the progress that a growing log shows; a bar may be drawn fifty times in that."""
 OPEN_FOR = 60.0
-"""Seconds without growth after which the descriptor is let go, so that deleting the log frees its disk."""
+"""Seconds without growth after which the descriptor is let go, so that deleting the log frees its disk, and the scanner
+too: it takes a KiB and a half, and most logs of a folder are never written to again."""
 LINGER_DELETED = 60.0
 """Seconds without growth after which a deleted log is given up: its writer may still hold it."""
 LINGER_MOVED = 86_400.0
 """The same for one that was renamed, or whose link now leads elsewhere: its writer may go on for days."""
 
 
-class State(Enum):
-    """What a look found of the file."""
-
-    THERE = auto()
-    MOVED = auto()
-    """The path names another file, or none; this one is still followed."""
-    REPLACED = auto()
-    """The content is another: truncated, rewritten, or an inode number used again."""
-    GONE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """The outcome of one look: the state, the events, and how many bytes were read."""
-
-    state: State
-    events: tuple[Event, ...] = ()
-    size: int = 0
-
-
-_NOTHING_NEW = Looked(State.THERE)
-
-
 class Log:
     """A log that is followed. `file` is its identity: device, inode, and when this content was first seen."""
 
-    def __init__(self, rules: Rules, path: str, file: str, tail: Tail, now: Instant) -> None:
+    def __init__(
+        self, rules: Rules, path: str, file: str, tail: Tail, now: Instant, content: LogScanner | Saved
+    ) -> None:
         self.path = path
         self.file = file
         self.tail = tail
@@ -74,8 +54,10 @@ class Log:
         self.added_at: int | None = None  # UTC milliseconds; None as long as nothing was
         self._show_at = now.monotonic
         self._rules = rules
-        self._scanner: LogScanner | None = None
-        self._saved: Saved | None = None
+        self._content = content
+        """What is known of the content; `Saved` until something is added, and again once it has rested for long."""
+        self._suppressed = 0
+        """Findings that scanners before the present one did not tell."""
         self._ended_as: tuple[int, int] | None = None
         """Size and modification time with which the file was read to its end."""
         self._settled = False
@@ -85,12 +67,15 @@ class Log:
     def begin(cls, rules: Rules, path: str, status: os.stat_result, now: Instant, *, offset: int) -> "Log":
         """Follow a file that was not known, from the byte `offset` on. Raises Unreadable."""
         inode = Inode.of(status)
-        tail = Tail(str(Path(path).resolve()), inode, offset)
+        real = os.path.realpath(path)
+        tail = Tail(path if real == path else real, inode, offset)
         tail.open()
         tail.skip_hole()
-        log = cls(rules, path, f"{inode}:{now.wall}", tail, now)
-        log._scan_from(Place(tail.offset, tail.offset, tail.before(tail.offset)))
-        return log
+        saved = Saved(
+            path, tail.path, str(inode), copied=False, offset=tail.offset, line=tail.offset,
+            tail=digest(tail.before(tail.offset)), run=Run(tail.offset),
+        )  # fmt: skip
+        return cls(rules, path, f"{inode}:{now.wall}", tail, now, saved)
 
     @classmethod
     def restore(cls, rules: Rules, file: str, saved: Saved, now: Instant) -> "Log":
@@ -98,21 +83,20 @@ class Log:
 
         Raises ValueError if the inode cannot be read.
         """
-        log = cls(rules, saved.path, file, Tail(saved.at, Inode.parse(saved.inode), saved.offset), now)
+        log = cls(rules, saved.path, file, Tail(saved.at, Inode.parse(saved.inode), saved.offset), now, saved)
         log.moved = log.copied = saved.copied
         log.progress_at, log.activity_at, log.added_at = saved.progress_at, saved.activity_at, saved.added_at
-        log._saved = saved
         return log
 
     @property
     def progress(self) -> Progress | None:
         """The last progress that it shows."""
-        return self._scanner.progress if self._scanner is not None else None
+        return self._content.progress
 
     @property
     def output(self) -> str | None:
         """The folder that it names last as the one where checkpoints go."""
-        return self._scanner.output if self._scanner is not None else None
+        return self._content.output
 
     @property
     def ended(self) -> bool:
@@ -122,20 +106,24 @@ class Log:
     @property
     def suppressed(self) -> int:
         """Findings that were too many to tell."""
-        return self._scanner.suppressed if self._scanner is not None else 0
+        return self._suppressed + (self._content.suppressed if isinstance(self._content, LogScanner) else 0)
 
     def look(self, now: Instant, limit: int, *, urgent: bool) -> Looked:
         """Read what was added, at most `limit` bytes. Raises Unreadable."""
         status = self._status()
         if status is None:
             return Looked(State.GONE)
-        scanner = self._scanner if self._scanner is not None else self._verify(status)
-        if scanner is None:
-            return Looked(State.REPLACED)
         changed = (status.st_size, status.st_mtime_ns) != self._ended_as
         if self._settled and not (changed or self.moved):
             self._plan(now)
-            return _NOTHING_NEW
+            return NOTHING_NEW
+        if isinstance(self._content, Saved):
+            if changed and not self._holds(self._content, status):
+                return Looked(State.REPLACED)
+            if not changed or status.st_size == self._content.offset:
+                return self._rests(status, now)
+            self._content = self._scanner(self._content)
+        scanner = self._content
         before, told, size = scanner.progress, scanner.told, 0
         noticed: list[Noticed] = []
         if changed:
@@ -151,12 +139,12 @@ class Log:
     def finish(self, now: Instant) -> tuple[Event, ...]:
         """Tell what is unfinished: nothing more will come."""
         self.close()
-        return self._events(self._scanner.settle(blocks=True, over=True), now) if self._scanner is not None else ()
+        content = self._content
+        return self._events(content.settle(blocks=True, over=True), now) if isinstance(content, LogScanner) else ()
 
     def take_copy(self) -> bool:
         """After a truncation, go on in the copy that a rotation made before it; False if there is none."""
-        known = digest(self._scanner.tail) if self._scanner is not None else ""
-        known = self._saved.tail if self._saved is not None else known
+        known = self._content.tail if isinstance(self._content, Saved) else digest(self._content.tail)
         copy = find_copy(self.tail.path, self.tail.offset, known)
         if copy is None:
             return False
@@ -177,8 +165,8 @@ class Log:
     def rename(self, path: str) -> None:
         """Go by another path that leads to the same file."""
         self.path = path
-        if self._scanner is not None:
-            self._scanner.path = path
+        if isinstance(self._content, LogScanner):
+            self._content.path = path
 
     def close(self) -> None:
         """Let go of the descriptor; the next look opens the file again."""
@@ -189,14 +177,15 @@ class Log:
         offset = self.tail.size if self.ended else self.tail.offset
         return LogReading(
             self.path, self.file, offset, self.tail.size, self.progress, self.progress_at, self.added_at,
-            self._scanner.activity if self._scanner is not None else None, self.activity_at,
+            self._content.activity, self.activity_at,
         )  # fmt: skip
 
-    def saved(self) -> Saved | None:
-        """What to keep; None before the first look."""
-        if self._scanner is None:
-            return None
-        place = self._scanner.place
+    def saved(self) -> Saved:
+        """What to keep."""
+        content = self._content
+        if isinstance(content, Saved):
+            return replace(content, path=self.path, at=self.tail.path, copied=self.copied)
+        place = content.place
         return Saved(
             path=self.path,
             at=self.tail.path,
@@ -205,13 +194,13 @@ class Log:
             offset=place.offset,
             line=place.line,
             tail=digest(place.tail),
-            run=self._scanner.run,
-            progress=self._scanner.progress,
+            run=content.run,
+            progress=content.progress,
             progress_at=self.progress_at,
-            activity=self._scanner.activity,
+            activity=content.activity,
             activity_at=self.activity_at,
             added_at=self.added_at,
-            output=self._scanner.output,
+            output=content.output,
         )
 
     def _status(self) -> os.stat_result | None:
@@ -223,17 +212,23 @@ class Log:
                 return status
         return self.tail.status() or self.tail.find()
 
-    def _verify(self, status: os.stat_result) -> LogScanner | None:
-        """At the first look after a restart: None if the file no longer holds what the checkpoint says."""
-        saved = self._saved
-        assert saved is not None
-        if status.st_size < saved.offset:
-            return None
-        before = self.tail.before(saved.offset)
-        if digest(before) != saved.tail:
-            return None
-        self._saved = None
-        return self._scan_from(Place(saved.offset, saved.line, before), saved)
+    def _holds(self, saved: Saved, status: os.stat_result) -> bool:
+        """Whether the file still holds what is known of it."""
+        return status.st_size >= saved.offset and digest(self.tail.before(saved.offset)) == saved.tail
+
+    def _scanner(self, saved: Saved) -> LogScanner:
+        """Take up reading where it stood."""
+        place = Place(saved.offset, saved.line, self.tail.before(saved.offset))
+        known = (saved.run, saved.progress, saved.activity, saved.output)
+        return LogScanner(self._rules, self.path, self.file, place, *known)
+
+    def _rests(self, status: os.stat_result, now: Instant) -> Looked:
+        """Nothing was added since it was saved."""
+        self.tail.size = status.st_size
+        self._ended_as = (status.st_size, status.st_mtime_ns)
+        self._settled = now.monotonic - self.grown_at >= REST
+        self._plan(now)
+        return Looked(State.MOVED if self.moved else State.THERE)
 
     def _read(self, scanner: LogScanner, status: os.stat_result, now: Instant, limit: int, told: list[Noticed]) -> int:
         """Feed what was added to the scanner; returns the bytes read, -1 if the content was replaced."""
@@ -272,18 +267,21 @@ class Log:
             return []
         return scanner.settle(blocks=rests)
 
-    def _scan_from(self, place: Place, saved: Saved | None = None) -> LogScanner:
-        known = () if saved is None else (saved.run, saved.progress, saved.activity, saved.output)
-        self._scanner = LogScanner(self._rules, self.path, self.file, place, *known)
-        return self._scanner
-
     def _plan(self, now: Instant) -> None:
-        """Look again soon while it grows. One that rests lets go of its descriptor, unless nothing else leads to it."""
+        """Look again soon while it grows. One that rests lets go of what it holds, unless nothing else leads to it."""
         rested = now.monotonic - self.grown_at
         wait = GROWING_EVERY if rested < REST else RESTING_EVERY
         self.due = now.monotonic + (wait if self.ended else 0.0)
         if rested >= OPEN_FOR and not self.moved:
             self.close()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep what a checkpoint would, if that is all there is."""
+        content = self._content
+        if self._settled and isinstance(content, LogScanner) and content.complete:
+            self._suppressed += content.suppressed
+            self._content = self.saved()
 
     def _events(self, noticed: list[Noticed], now: Instant) -> tuple[Event, ...]:
         return tuple(

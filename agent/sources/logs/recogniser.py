@@ -70,7 +70,6 @@ class Recogniser:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._exceptions = rules.exceptions
         self._open: dict[str, _Open] = {}
         self._watching: dict[str, _Open] = {}
         """Blocks that watch the lines without taking them."""
@@ -190,7 +189,7 @@ class Recogniser:
             yield self._told(item, record if item.signature.block in WATCHING else item.record)
             return
         told = item.block.told()
-        found = recognise(self._exceptions, told.text) if item.signature.role is Role.ROOT else None
+        found = recognise(self._rules.exceptions, told.text) if item.signature.role is Role.ROOT else None
         if found is None:
             yield self._told(item, record)
         elif found[0].block is not None:

@@ -92,6 +92,13 @@ class LogScanner:
         untold = self._recogniser.untold or pending.end > max(pending.begin, self._settled_upto)
         return untold or self._progress_upto < pending.begin
 
+    @property
+    def complete(self) -> bool:
+        """Whether a checkpoint keeps all that is known: nothing waits for more, and no framework for its numbers."""
+        shown = self.progress.framework if self.progress is not None else None
+        named = self._marker is None or self._marker.framework == shown
+        return named and not self._recogniser.waits and self._buffer.place.offset == self.offset
+
     def feed(self, data: bytes, *, show: bool = True) -> list[Noticed]:
         """Take the bytes that follow; returns what they tell, in the order of the file.
 
