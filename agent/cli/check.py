@@ -15,6 +15,7 @@ from agent.config import checks, online
 from agent.config.checks import Finding, Level
 from agent.config.load import Loaded
 from agent.core.ports import Probing, SendError
+from agent.core.text import paragraph
 
 
 @click.command(short_help="Validate the configuration and what it needs.")
@@ -49,8 +50,8 @@ def _ask(name: str, loaded: Loaded) -> Finding | None:
                 return None
             return Finding(Level.NOTE, f"channel {name}: {outlet.channel.probe()}")
     except SendError as error:
-        hint = HINTS.get(error.reason, "")
-        return Finding(Level.ERROR, f"channel {name}: {error.kind}: {error.detail} {hint}".rstrip())
+        text = paragraph(*filter(None, (error.detail, HINTS.get(error.reason))))
+        return Finding(Level.ERROR, f"channel {name}: {error.kind}: {text}")
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

@@ -28,9 +28,8 @@ def common_options(command: Decorated) -> Decorated:
         ("--state-dir", "DIR", "Keep the agent's state there."),
         ("--config", "FILE", "Read this configuration file."),
     ):
-        option = click.option(
-            flag, metavar=metavar, help=text, type=click.Path(path_type=Path), expose_value=False, callback=_remember
-        )
+        place = click.Path(path_type=Path, readable=False)  # others may enter the agent's directory, but not read it
+        option = click.option(flag, metavar=metavar, help=text, type=place, expose_value=False, callback=_remember)
         command = option(command)
     return command
 

@@ -9,13 +9,17 @@ import click
 import psutil
 
 from agent.cli.common import Place, common_options
+from agent.cli.show import Failed
 from agent.config import zones
 from agent.config.locate import default_config_file, default_state_dir
 from agent.config.starter import Machine, starter
 
 
 @click.command()
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="Where to; - prints.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True),
+    help="Where to; by default where the agent will look. - prints it.",
+)  # fmt: skip
 @common_options
 @click.pass_context
 def init(ctx: click.Context, *, output: Path | None) -> None:
@@ -30,9 +34,9 @@ def init(ctx: click.Context, *, output: Path | None) -> None:
         _create(target, text)
     except FileExistsError:
         text = f"{target} exists already, and is left as it is: name another with --output"
-        raise click.ClickException(text) from None
+        raise Failed(text) from None
     except OSError as error:
-        raise click.ClickException(f"{target} cannot be written: {error.strerror}") from None
+        raise Failed(f"{target} cannot be written: {error.strerror}") from None
     click.echo(f"{target} is written; edit it, then run `gpuwarden check --config {target}`")
 
 

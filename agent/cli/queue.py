@@ -39,11 +39,18 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
 def retry(ctx: click.Context, *, ids: tuple[str, ...]) -> None:
     """Try these deliveries again at once, or without an ID everything that waits or is dead.
 
-    Their channels are given another chance: pauses and suspensions are lifted.
+    Their channels are given another chance: pauses and suspensions are lifted. What is held back on purpose, for quiet
+    hours, a group or a limit, is left alone.
     """
-    with reach.steering(load_or_exit(ctx)) as steering:
+    loaded = load_or_exit(ctx)
+    with reach.steering(loaded) as steering:
         count = steering.retry(ids or None)
+    with reach.stored(loaded) as records:
+        asked = [item for item in records.queue() if not ids or item["id"] in ids]
+    held = sum(item["state"] == "deferred" for item in asked)
     click.echo(f"{_deliveries(count)} due now")
+    if held:
+        click.echo(f"{_deliveries(held)} held back on purpose: `gpuwarden queue list` says until when, and why")
 
 
 @queue.command()
@@ -56,7 +63,7 @@ def drop(ctx: click.Context, *, ids: tuple[str, ...]) -> None:
         count = steering.drop(ids)
     click.echo(f"{_deliveries(count)} dropped")
     if count < len(set(ids)):
-        raise show.Failed(f"{len(set(ids)) - count} of them no longer wait: they are being sent, or have ended")
+        raise show.Failed(f"{_deliveries(len(set(ids)) - count)} not in the queue any more: being sent, or ended")
 
 
 def _row(item: Json, zone: tzinfo) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from agent.core.message import Message
 from agent.core.model import AlertType, Delivery, DeliveryState, NotificationKind
 from agent.core.policy.delivery import address
 from agent.core.ports import Receipt, SendError
+from agent.core.text import paragraph
 from agent.offline import Outlet
 
 HINTS: Mapping[str, str] = {
@@ -81,8 +82,8 @@ def _send(outlet: Outlet, message: Message, key: str, *, as_json: bool) -> None:
     elif isinstance(outcome, Receipt):
         click.echo(f"{outlet.name} ({outlet.type}): {_delivered(outcome)} after {seconds * 1000:.0f} ms")
     if isinstance(outcome, SendError):
-        hint = HINTS.get(outcome.reason, "")
-        raise show.Failed(f"{outlet.name} ({outlet.type}): {outcome.kind}: {outcome.detail} {hint}".rstrip())
+        text = paragraph(*filter(None, (outcome.detail, HINTS.get(outcome.reason))))
+        raise show.Failed(f"{outlet.name} ({outlet.type}): {outcome.kind}: {text}")
 
 
 def _delivered(receipt: Receipt) -> str:

@@ -33,7 +33,8 @@ _TEXT = """\
 paths = "auto"
 
 [sources.logs]
-# Where training writes its logs; "**" stands for folders of any depth.
+# Logs that running training programs write are found without this. Others are named here; "**" stands for folders of
+# any depth.
 paths = []
 #paths = ["/data/runs/**/*.log"]
 

@@ -63,7 +63,7 @@ def network(states: Iterable[ChannelState], asked: Collection[str], node: str) -
         type=AlertType.AGENT_DEGRADED,
         identity={"node_id": node, "component": NETWORK},
         title="No channel can be reached",
-        message=f"Nobody answered this node on any of its channels ({names}): {why}. What they are to be told waits.",
+        message=f"Nobody answered this node on any of its channels ({names}): {why}. Nothing is lost by it.",
         advice="Look at the node's network: routes, DNS, firewall, `[http] proxy`. Try: gpuwarden check --online",
     )
     return Seen(condition, Severity.WARNING if closed else None)

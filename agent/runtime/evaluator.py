@@ -285,12 +285,8 @@ class Evaluator:
             return
         severity = self._settings.rules.of(alert.type).severity
         alert = without_secrets(alert, self._settings.clean)
-        alert = replace(
-            alert,
-            severity=alert.severity if severity is None else severity,
-            labels={**self._settings.labels, **alert.labels},
-        )
-        alert = bounded(alert)
+        labels = {**self._settings.labels, **alert.labels}
+        alert = bounded(replace(alert, severity=alert.severity if severity is None else severity, labels=labels))
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)

@@ -11,6 +11,7 @@ from agent.core.message import Message
 from agent.core.model import Alert, ChannelState, DeliveryState, NotificationKind, Status
 from agent.core.policy.delivery import address
 from agent.core.ports import Probing, Refreshing, SendError, SendErrorKind
+from agent.runtime import recovery
 from agent.runtime.log import event
 from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
@@ -87,6 +88,8 @@ class Upkeep:
             after = well if result is None else retry.after_probe(result, state, now)
             if after != state:
                 ledger.save_channel_state(conn, after)
+            if result is None:
+                recovery.try_others(conn, state, now)
 
         database.write(body)
         return result is None

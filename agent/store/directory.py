@@ -154,7 +154,8 @@ def _make(path: Path) -> None:
     except FileExistsError:
         _accept(path)
     except OSError as error:
-        raise UnusableDirectory(f"{path}: cannot make the state directory: {error.strerror}") from error
+        text = f"{path}: cannot make the state directory: {error.strerror}; name another with --state-dir"
+        raise UnusableDirectory(text) from error
 
 
 def _accept(path: Path) -> None:

@@ -7,10 +7,20 @@ from agent.core.model import AlertType
 from agent.core.policy.model import Grouping, Recipient, Rules
 from agent.core.ports import SendError, SendErrorKind
 from agent.store import backlog
+from tests.support.timeline import Memory
 
 DISK, ERROR = AlertType.DISK_WARNING, AlertType.GPU_ERROR
 NETWORK = ("agent_degraded", "resolved")
 OPS, TEAM, MAIL = Recipient("ops", "slack"), Recipient("team", "discord"), Recipient("mail", "email")
+
+
+class Reminded(Memory):
+    """A channel whose receiver is told again every minute what is open."""
+
+    refresh_every = 60.0
+
+    def refresh(self, messages, now):
+        pass
 
 
 class Wire:
@@ -25,12 +35,17 @@ class Wire:
     def cut(self, name, kind, reason):
         channel = self.node.channels[name]
 
-        def send(message, key):
-            if name in self.down:
-                raise SendError(kind, f"{name}.example: Name or service not known", reason=reason)
-            return type(channel).send(channel, message, key)
+        def through(verb):
+            def call(*args):
+                if name in self.down:
+                    raise SendError(kind, f"{name}.example: Name or service not known", reason=reason)
+                return verb(channel, *args)
 
-        channel.send = send
+            return call
+
+        channel.send = through(type(channel).send)
+        if isinstance(channel, Reminded):
+            channel.refresh = through(Reminded.refresh)
 
     def mend(self, *names):
         self.down.difference_update(names or tuple(self.down))
@@ -124,6 +139,24 @@ def test_the_first_that_works_lets_the_others_try_at_once(nodes, clock):
     later(node, 20 * MINUTE)
     first = [node.channels[name].sent[0].at for name in ("ops", "team", "mail")]
     assert max(first) - min(first) <= SECOND
+
+
+def test_a_receiver_that_is_reminded_shows_it_first(nodes, clock):
+    state = Recipient("state", "alertmanager", stateful=True)
+    node = nodes(OPS, TEAM, state, channels={"state": Reminded(clock)})
+    wire = Wire(node, "ops", "team", "state")
+    wire.mend()
+    node.emit(DISK, labels={"mountpoint": "/data"})
+    later(node, MINUTE)
+    wire.down |= {"ops", "team", "state"}
+    node.emit(ERROR)
+    later(node, 55 * MINUTE)
+    wire.mend()
+    mended = clock.now().wall
+    later(node, 20 * MINUTE)
+    told = [next(sent.at for sent in node.channels[name].sent if sent.at >= mended) for name in ("ops", "team")]
+    assert max(told) - mended <= MINUTE + SECOND
+    assert node.sent("state") == [("disk_warning", "fired"), ("gpu_error", "fired")]
 
 
 def test_a_provider_that_answers_with_trouble_of_its_own_can_be_reached(nodes):

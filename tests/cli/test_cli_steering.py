@@ -10,7 +10,7 @@ from agent.core.model import DeliveryState, Silence, Status
 from agent.core.payload import rfc3339
 from agent.core.ports import Receipt
 from agent.store import deliveries, events, silences
-from tests.support.stored import SECOND, disk_alert, given_up, told, tried
+from tests.support.stored import SECOND, disk_alert, given_up, held_back, told, tried
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MINUTE = 60 * SECOND
@@ -67,6 +67,13 @@ def test_retry_of_one(ask, store, waiting, dead):
     assert state_of(store, dead) is DeliveryState.DEAD
 
 
+def test_retry_says_what_it_leaves_alone(ask, store, now):
+    held_back(store, disk_alert(now - MINUTE), now - MINUTE, "quiet_hours", now + MINUTE)
+    assert ask("queue", "retry").stdout == (
+        "0 deliveries due now\n1 delivery held back on purpose: `gpuwarden queue list` says until when, and why\n"
+    )
+
+
 def test_drop(ask, store, waiting, dead):
     assert ask("queue", "drop", waiting.id, dead.id).stdout == "2 deliveries dropped\n"
     assert {state_of(store, row) for row in (waiting, dead)} == {DeliveryState.SUPPRESSED}
@@ -76,7 +83,7 @@ def test_drop_of_what_was_delivered_meanwhile(ask, store, waiting, now):
     tried(store, "ops", now, Receipt())
     result = ask("queue", "drop", waiting.id)
     assert (result.exit_code, result.stdout) == (1, "0 deliveries dropped\n")
-    assert result.stderr == "gpuwarden: 1 of them no longer wait: they are being sent, or have ended\n"
+    assert result.stderr == "gpuwarden: 1 delivery not in the queue any more: being sent, or ended\n"
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])

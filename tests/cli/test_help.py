@@ -31,3 +31,12 @@ def test_a_misspelt_command_is_answered_with_the_nearest():
     result = CliRunner().invoke(gpuwarden, ["statu"])
     assert result.exit_code == 2
     assert 'There is no command \'statu\'; did you mean "status"?' in result.stderr
+
+
+@pytest.mark.parametrize("path", list(pages(gpuwarden)), ids=" ".join)
+def test_a_state_directory_that_may_only_be_entered_is_taken_by_every_command(path):
+    command = gpuwarden
+    for name in path:
+        command = command.get_command(click.Context(command), name)
+    places = [option.type for option in command.params if option.name in {"config", "state_dir"}]
+    assert [place.readable for place in places] in ([False, False], [])

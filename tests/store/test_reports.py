@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.core import report
 from agent.core.clock import DAY, HOUR, MINUTE
 from agent.core.job import Job, JobState
 from agent.core.model import AlertType, Decision, DeliveryState, NotificationKind, Severity, Status
@@ -11,6 +12,7 @@ from agent.core.periods import Period
 from agent.core.report import AlertCount
 from agent.core.report_channels import DeliveryCount
 from agent.store import alerts, decisions, jobs, lives, outbox, reports
+from agent.store.rows import dump
 from tests.support.stored import delivery, disk_alert
 
 START = 1_790_000_000_000 - 1_790_000_000_000 % DAY
@@ -100,3 +102,17 @@ def test_lives_of_the_period_come_with_the_one_before(conn, found):
     for began in (START - 2 * DAY, START - DAY, START + HOUR, START + 2 * DAY):
         lives.note(conn, began, began + MINUTE)
     assert [began for began, _ in found().lives] == [START - DAY, START + HOUR]
+
+
+def test_a_month_with_a_thousand_jobs_is_a_small_report(conn):
+    month = Period("month", AlertType.WEEKLY_DIGEST, START, START + 30 * DAY, START + 30 * DAY)
+    for number in range(1_000):
+        at, name = START + number * 30 * DAY // 1_000, f"finetune-llama-3-70b-run-{number:04d}"
+        jobs.save(conn, Job(name, (name,), name, at, state=JobState.FAILED, reason="gpu_oom", ended_at=at + MINUTE))
+        told = disk_alert(at, mountpoint=f"/data/{number % 40}", status=Status.EVENT, type=AlertType.GPU_OOM)
+        alerts.save(conn, replace(told, job={"name": name, "error": "CUDA out of memory. " * 20}, advice="x" * 300))
+        outbox.insert(conn, delivery(told, at, channel=f"channel-{number % 30}", state=DeliveryState.DEAD))
+    made = report.build(month, reports.found(conn, month), node="n1", zone="UTC", made_at=month.due_at)
+    assert (made["jobs"]["more"], made["alerts"]["total"], made["more"]["channels"]) == (980, 1_000, 14)
+    assert len(dump(made)) <= report.LIMIT / 2
+    assert "(cut)" not in str(made["jobs"])

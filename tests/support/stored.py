@@ -59,6 +59,14 @@ def left_out(database, alert, at, reason, *, channel="pager", until=None):
     return row
 
 
+def held_back(database, alert, at, reason, until, *, channel="pager"):
+    """Store an alert that is to be sent to a channel later; returns the delivery."""
+    row = delivery(alert, at, channel=channel, state=DeliveryState.DEFERRED, reason=reason, next_at=until)
+    held = Decision(alert.id, at, channel, NotificationKind.FIRED, reason, "defer", reason, until)
+    _store(database, alert, row, held)
+    return row
+
+
 def tried(database, channel, at, outcome):
     """Make one attempt on a channel at `at`: a Receipt is success, a text the error of one that will be repeated."""
     row = database.write(lambda conn: outbox.claim(conn, channel, "test", at, 60 * SECOND))
