@@ -40,8 +40,10 @@ class Layer:
     variables: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def origin(self, path: KeyPath) -> Origin:
-        """Say where this layer sets `path`, or else the nearest table around it."""
-        variable = next((name for key, name in self.variables.items() if path[: len(key)] == key), None)
+        """Say where this layer sets `path`, or else the nearest table around it; of a table, its first variable."""
+        around = (name for key, name in self.variables.items() if path[: len(key)] == key)
+        within = (name for key, name in self.variables.items() if key[: len(path)] == path)
+        variable = next(around, None) or next(within, None)
         return Origin(self.name, self.file, line_of(self.lines, path), variable)
 
     def has(self, path: KeyPath) -> bool:

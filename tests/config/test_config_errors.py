@@ -156,6 +156,8 @@ def test_faults_in_the_environment_name_the_variable(place):
     with pytest.raises(ConfigError) as caught:
         place.load("", GPUWARDEN_SERVER__LISEN="x")
     assert str(caught.value) == 'GPUWARDEN_SERVER__LISEN: server.lisen: unknown key; did you mean "listen"?'
+    (told,) = problems(place, "", GPUWARDEN_AGNT__NODE="x")
+    assert told == 'GPUWARDEN_AGNT__NODE: agnt: unknown key; did you mean "agent"?'
 
 
 def test_a_state_dir_in_the_file_must_be_absolute(place):
