@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.lives import SIGN_EVERY
-from agent.core.model import Delivery
 from agent.core.ports import Patient, Source
 from agent.runtime.bell import Bell
 from agent.runtime.board import Board
 from agent.runtime.conditions import Conditions
-from agent.runtime.direct import DirectQueue
+from agent.runtime.direct import DirectWay
 from agent.runtime.dispatch import Dispatch
 from agent.runtime.evaluator import TICK, Evaluator, Settings
 from agent.runtime.heartbeat import Heartbeat
@@ -78,8 +77,8 @@ class Parts:
     clean: Callable[[str], str]
     """Takes secrets out of texts."""
     bells: Bells = field(default_factory=Bells)
-    direct: dict[str, DirectQueue] = field(default_factory=dict)
-    """By channel: what goes out past a store that refuses."""
+    direct: DirectWay = field(default_factory=DirectWay)
+    """What goes out past a store that refuses."""
 
     def add_source(self, source: Source) -> None:
         """Run a source."""
@@ -100,9 +99,7 @@ class Parts:
         def build(now: Instant) -> tuple[Step, Callable[[], None]]:
             database = self.directory.connect()
             conditions = Conditions(database, self.board, self.directory.reserve)
-            dispatch = Dispatch(
-                database, self.board, self.metrics, announce=self.announce, send_directly=self._send_directly
-            )
+            dispatch = Dispatch(database, self.board, self.metrics, announce=self.announce, direct=self.direct)
             evaluator = Evaluator(
                 settings, database, self.board, self.metrics, conditions, dispatch, now, wished=self._wake_sources
             )
@@ -113,10 +110,9 @@ class Parts:
 
     def add_notifier(self, outlet: Outlet, compose: Compose) -> None:
         """Run one channel's notifier."""
-        direct = self.direct.setdefault(outlet.name, DirectQueue())
         notifier = Notifier(
             outlet, self.run_id, self.directory.connect, self.clock, self.metrics, compose,
-            settled=self.bells.ringer(EVALUATOR), direct=direct,
+            settled=self.bells.ringer(EVALUATOR), direct=self.direct,
         )  # fmt: skip
         self._add(
             Stage.NOTIFIERS, NOTIFIER + outlet.name, notifier.step, lambda _: notifier.close(), interval=IDLE,
@@ -156,12 +152,6 @@ class Parts:
             deadline=deadline, source=source, at_end=at_end,
         )  # fmt: skip
         self.supervisor.add(stage, worker)
-
-    def _send_directly(self, delivery: Delivery) -> None:
-        queue = self.direct.get(delivery.channel)
-        if queue is not None:
-            queue.put(delivery)
-            self.announce([delivery.channel])
 
     def _wake_sources(self) -> None:
         self.bells.ring_all("logs", "exits", "cgroups")

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
@@ -14,9 +15,11 @@ from agent.core.policy import affected
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
 from agent.core.policy.model import Context, Recipient, Rules
+from agent.core.policy.owed import UNSENT
 from agent.core.policy.plan import plan
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
+from agent.runtime.direct import DirectWay
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.store import alerts, backlog, clock, deliveries, digests, ledger, limits, silences
@@ -34,15 +37,17 @@ class Dispatch:
 
     def __init__(
         self, database: Database, board: Board, metrics: Metrics, *,
-        announce: Callable[[Iterable[str]], None], send_directly: Callable[[Delivery], None],
+        announce: Callable[[Iterable[str]], None], direct: DirectWay,
     ) -> None:
-        """`announce` rings the notifiers of the named channels; `send_directly` bypasses the outbox."""
+        """`announce` rings the notifiers of the named channels; `direct` leads past the outbox."""
         self._db = database
         self._board = board
         self._metrics = metrics
         self._announce = announce
-        self._send_directly = send_directly
+        self._direct = direct
         self._unsaved = Changes()
+        self._freed: list[Delivery] = []
+        """What the last round let go that had waited."""
         self._seen_version = -1
         self._due_at = 0
 
@@ -93,6 +98,7 @@ class Dispatch:
             self._go_direct(changes, error, now)
             return
         self._unsaved = Changes()
+        self._direct.withdraw()
         self._board.store_worked()
         self._announce({row.channel for row in waiting.inserts} | {move.channel for move in waiting.moves})
 
@@ -103,7 +109,7 @@ class Dispatch:
         marks = {alert.fingerprint for alert in docket.live.values()}
 
         def body(conn: sqlite3.Connection) -> Plan:
-            rows = [*deliveries.of_live(conn, docket.live), *self._unsaved.inserts]
+            rows = self._as_they_stand([*deliveries.of_live(conn, docket.live), *self._unsaved.inserts])
             grouped: dict[tuple[str, str], list[Delivery]] = defaultdict(list)
             for row in rows:
                 if row.kind is not NotificationKind.DIGEST:  # it is about others besides the alert it is filed under
@@ -111,9 +117,19 @@ class Dispatch:
             context = self._context(conn, docket, rules, now)
             result = plan(docket.live.values(), recipients, ledger.load(conn, marks), grouped, context, now)
             docket.settle((*rows, *result.inserts))
+            freed = {change.delivery_id: change for change in result.changes if change.state is DeliveryState.QUEUED}
+            self._freed = [freed[row.id].of(row) for row in rows if row.id in freed]
             return result
 
         return self._db.read(body)
+
+    def _as_they_stand(self, rows: list[Delivery]) -> list[Delivery]:
+        """The rows with what could not be stored of them: where they were moved, and what is sent past the store."""
+        moves = {move.delivery_id: move for move in self._unsaved.moves}
+        rows = [moves[row.id].of(row) if row.id in moves and row.state in UNSENT else row for row in rows]
+        if not self._direct.used:
+            return rows
+        return [replace(row, state=DeliveryState.SENDING) if self._direct.goes(row) else row for row in rows]
 
     def _context(self, conn: sqlite3.Connection, docket: Docket, rules: Rules, now: int) -> Context:
         """What the stages may look at besides the alert itself, with what could not be stored yet."""
@@ -138,10 +154,12 @@ class Dispatch:
         if self._board.store_trouble() is None:
             event(_log, logging.ERROR, "the store refuses; critical alerts go out directly", reason=str(error))
         self._board.store_failed(str(error), now, full=isinstance(error, StoreFull))
-        for row in changes.inserts:
-            digest = row.kind is NotificationKind.DIGEST
-            if row.severity is Severity.CRITICAL and row.state is DeliveryState.QUEUED and not digest:
-                self._send_directly(row)
+        ready = [row for row in (*changes.inserts, *self._freed) if row.state is DeliveryState.QUEUED]
+        urgent = [row for row in ready if row.severity is Severity.CRITICAL and row.kind is not NotificationKind.DIGEST]
+        for row in urgent:
+            self._direct.put(row)
+        self._freed = []
+        self._announce({row.channel for row in urgent})
 
 
 def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:

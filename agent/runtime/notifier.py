@@ -13,19 +13,19 @@ from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.clock_steps import GRACE
 from agent.core.message import Message, fallback
-from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind
+from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind, Severity
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.record import WHY
 from agent.core.retry import Settled
 from agent.runtime import news, recovery
-from agent.runtime.direct import DirectQueue
+from agent.runtime.direct import DirectWay
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.news import News
 from agent.runtime.outlet import Compose, Outlet
 from agent.runtime.upkeep import Upkeep
 from agent.runtime.worker import Next, attempt
-from agent.store import clock, digests, ledger, outbox
+from agent.store import clock, deliveries, digests, ledger, outbox
 from agent.store.database import Database
 from agent.store.errors import StoreError
 from agent.store.outbox import Settlement
@@ -46,7 +46,7 @@ class Notifier:
 
     def __init__(
         self, outlet: Outlet, owner: str, open_database: Callable[[], Database], clock: Clock, metrics: Metrics,
-        compose: Compose, *, settled: Callable[[], None], direct: DirectQueue,
+        compose: Compose, *, settled: Callable[[], None], direct: DirectWay,
     ) -> None:
         """`owner` names this process and notifier in leases; `settled` wakes the evaluator."""
         self._outlet = outlet
@@ -69,7 +69,7 @@ class Notifier:
 
     def step(self, now: Instant) -> Next:
         """Send at most one message; the next step follows at once while more are due."""
-        urgent = self._direct.take(now.wall)
+        urgent = self._direct.take(self._outlet.name, now.wall)
         if urgent is not None:
             self._send_directly(urgent)
             return Next(0.0)
@@ -78,7 +78,7 @@ class Notifier:
             return Next(min(reminded, self._send_next(now.wall)))
         except StoreError as error:
             event(_log, logging.DEBUG, "the outbox cannot be used", channel=self._outlet.name, reason=str(error))
-            return Next(STORE_RETRY)
+            return Next(0.0 if self._take_past_the_store(now.wall) else STORE_RETRY)
 
     def close(self) -> None:
         """Let go of the channel and the store."""
@@ -172,7 +172,7 @@ class Notifier:
             return True
 
         if self._db.write(body):
-            self._direct.forget(row.id)
+            self._direct.forget(row)
             self._metrics.delivered(self._outlet.name, self._outlet.type, (now - row.created_at) / SECOND)
             self._metrics.digested(self._outlet.name, len(found.members))
             event(_log, logging.INFO, "delivered", channel=self._outlet.name, alert=row.alert_id, delivery=row.id)
@@ -205,7 +205,23 @@ class Notifier:
                 ledger.save_channel_state(conn, state)
 
         self._db.write(body)
+        if not outcome.state.open:
+            self._direct.forget(row)
         self._settled()
+
+    def _take_past_the_store(self, now: int) -> bool:
+        """Whether anything critical is due in the outbox, where it cannot even be claimed: it is sent directly."""
+        try:
+            rows, state = self._db.read(lambda conn: (deliveries.queued(conn, self._outlet.name), self._state(conn)))
+        except StoreError:
+            return False
+        if retry.paused(state, now):
+            return False
+        due = [row for row in rows if row.severity is Severity.CRITICAL and row.next_at <= now]
+        urgent = [row for row in due if row.kind is not NotificationKind.DIGEST and not self._direct.goes(row)]
+        for row in urgent:
+            self._direct.put(row)
+        return bool(urgent)
 
     def _send_directly(self, row: Delivery) -> None:
         """Send past the outbox, which cannot be written. The receipt is kept until the row can be settled."""
@@ -216,7 +232,9 @@ class Notifier:
             now = self._clock.now().wall
             again = replace(row, attempts=row.attempts + 1)
             settled, _ = retry.after_failure(again, error, ChannelState(row.channel), now)
-            self._direct.put(replace(again, next_at=settled.next_at, plain=settled.plain))
+            # What is refused for good can only be given up where that can be written down.
+            next_at = settled.next_at if settled.state.open else now + retry.CAP[row.severity]
+            self._direct.put(replace(again, next_at=next_at, plain=settled.plain))
         else:
             self._direct.accept(row.id, receipt)
 

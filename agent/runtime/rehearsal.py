@@ -13,7 +13,7 @@ from agent.core.facts import Event
 from agent.runtime.board import Board
 from agent.runtime.clock import VirtualClock
 from agent.runtime.conditions import Conditions
-from agent.runtime.direct import DirectQueue
+from agent.runtime.direct import DirectWay
 from agent.runtime.dispatch import Dispatch
 from agent.runtime.evaluator import TICK, Evaluator, Settings
 from agent.runtime.metrics import Metrics
@@ -140,11 +140,10 @@ class Rehearsal:
         self.metrics.init_channels({outlet.name: outlet.type for outlet, _ in self._ways_out})
         self.database = self._held.enter_context(closing(self._connect()))
         self.database.write(outbox.recover)
-        self.direct = {outlet.name: DirectQueue() for outlet, _ in self._ways_out}
+        self._direct = DirectWay()
         dispatch = Dispatch(
-            self.database, self.board, self.metrics, announce=lambda _: None,
-            send_directly=lambda row: self.direct[row.channel].put(row),
-        )  # fmt: skip
+            self.database, self.board, self.metrics, announce=lambda _: None, direct=self._direct
+        )
         conditions = Conditions(self.database, self.board, self._directory.reserve)
         self.evaluator = Evaluator(
             self._settings, self.database, self.board, self.metrics, conditions, dispatch, self._clock.now(),
@@ -166,7 +165,7 @@ class Rehearsal:
     def _notifier(self, outlet: Outlet, compose: Compose) -> Notifier:
         notifier = Notifier(
             outlet, f"start-{self._starts}", self._connect, self._clock, self.metrics, compose,
-            settled=lambda: None, direct=self.direct[outlet.name],
+            settled=lambda: None, direct=self._direct,
         )  # fmt: skip
         self._held.callback(notifier.close)
         return notifier

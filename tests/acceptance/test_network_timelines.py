@@ -108,6 +108,21 @@ def test_what_was_said_of_a_channel_before_the_others_were_tried_is_taken_back(n
     assert (node.sent("mail"), node.sent("pager")) == ([], [("gpu_error", "fired")])
 
 
+def test_a_digest_of_what_is_taken_back_is_never_sent(nodes):
+    idle = Recipient("idle", "email", match={"component": "*"}), Recipient("other", "ntfy", match={"node": "*"})
+    node = nodes(OPS, TEAM, *idle, rules=Rules(grouping=Grouping()))
+    wire = Wire(node, "ops", "team", "idle", "other")
+    wire.mend("other")
+    node.emit(ERROR)
+    node.run(12)
+    wire.down.add("other")  # it has had the alert, and next hears of the channels
+    later(node, 10 * MINUTE)
+    wire.mend()
+    later(node, 20 * MINUTE)
+    assert node.sent("other") == [("gpu_error", "fired"), NETWORK]
+    assert ("other", "superseded", "nothing_left") in reasons(node, AlertType.CHANNEL_FAILING)
+
+
 def test_one_channel_that_works_is_told_of_those_that_do_not(nodes):
     node = nodes(OPS, TEAM, MAIL)
     Wire(node, "ops", "team")

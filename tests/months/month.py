@@ -1,4 +1,4 @@
-"""A month in the life of a node: random alerts, bursts, outages, crashes and clock steps, and what was told.
+"""A month in the life of a node: random alerts, bursts, outages, full disks, crashes and clock steps; what was told.
 
 Everything random comes from one seed. What must hold afterwards is in `checks`.
 """
@@ -19,12 +19,15 @@ from agent.core.policy.windows import QuietHours, Window
 from agent.core.ports import SendError, SendErrorKind
 from agent.runtime.clock import VirtualClock
 from agent.store import alerts, digests, ledger, outbox
-from tests.support.timeline import NODE, Killed, Node
+from tests.support.disk import NodeOnADisk
+from tests.support.timeline import NODE, Killed
 
 MARCH = 1_773_010_800_000
 """2026-03-09, so that clocks are set within the month."""
 LENGTH = 30 * DAY
 EVENTS = 50
+FULL_STEP = 10.0
+"""Seconds between two looks while the disk is full: what falls due then is not to be read from it."""
 CONDITIONS = (AlertType.DISK_WARNING, AlertType.GPU_DEGRADED, AlertType.GPU_ERROR)
 EVENTS_ONCE = (AlertType.JOB_FAILED, AlertType.JOB_COMPLETED, AlertType.GPU_OOM)
 RECIPIENTS = (
@@ -68,8 +71,10 @@ class Month:
         self.told = {recipient.name: [] for recipient in RECIPIENTS}
         self.stuck = []
         self.rules = self._rules()
-        self.node = Node(folder, self.clock, *RECIPIENTS, rules=self.rules, secrets=(OWN_SECRET,))
+        self.node = NodeOnADisk(folder, self.clock, *RECIPIENTS, rules=self.rules, secrets=(OWN_SECRET,))
         self.down_until = dict.fromkeys(self.node.channels, 0)
+        self.space_at = None
+        """When the disk has space again (monotonic), while it has none."""
         self.firing = {}
         self.node.compose = self._faulty
         for name, channel in self.node.channels.items():
@@ -132,6 +137,10 @@ class Month:
 
     def pass_until(self, moment):
         """Let time pass up to `moment` (monotonic), stopping wherever something falls due."""
+        if self.space_at is not None and self.space_at <= moment:
+            until, self.space_at = self.space_at, None
+            self.pass_until(until)
+            self.node.empty()
         self.settle()
         while (left := moment - self.clock.now().monotonic) > 0:
             self.clock.advance(min(left, max(1.0, self._due_in())))
@@ -139,6 +148,8 @@ class Month:
 
     def _due_in(self):
         """Seconds until something falls due by itself; a channel that could be told something now is stuck."""
+        if self.node.full:
+            return FULL_STEP
         now = self.clock.now().wall
 
         def body(conn):
@@ -164,11 +175,11 @@ class Month:
 
     def happen(self):
         chance = self.chance
-        what = chance.choices(
-            ("fire", "resolve", "once", "outage", "cut", "restart", "kill", "set_clock", "silence", "burst"),
-            (30, 20, 20, 6, 3, 6, 4, 3, 4, 4),
-        )[0]
-        getattr(self, what)()
+        what = ("fire", "resolve", "once", "outage", "cut", "set_clock", "burst", "restart", "kill", "silence", "fill")
+        weights = (30, 20, 20, 6, 3, 3, 4, 6, 4, 4, 3)
+        if self.node.full:  # a crash may then lose something, and nobody can be heard
+            what, weights = what[:7], weights[:7]
+        getattr(self, chance.choices(what, weights)[0])()
 
     def fire(self):
         key = (self.chance.choice(CONDITIONS), str(self.chance.randrange(4)))
@@ -213,6 +224,11 @@ class Month:
     def kill(self):
         victim = self.node.channels[self.chance.choice(list(self.node.channels))]
         victim.die_after_next = self.kills
+
+    def fill(self):
+        if not any(channel.die_after_next for channel in self.node.channels.values()):
+            self.node.fill()
+            self.space_at = self.clock.now().monotonic + self.chance.choice((60, 600))
 
     def set_clock(self):
         self.clock.jump(self.chance.choice((-1, 1)) * self.chance.choice((90, 3_600, 86_400, 3 * 86_400)))

@@ -1,7 +1,7 @@
 """What a round of policy comes to: rows for the outbox, changes to rows, and the reasons for them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.core.model import Decision, Delivery, DeliveryState
 from agent.core.policy.bucket import Bucket
@@ -27,6 +27,12 @@ class Change:
     reason: str | None
     next_at: int
     merged_into: str | None = None
+
+    def of(self, row: Delivery) -> Delivery:
+        """The delivery after it."""
+        return replace(
+            row, state=self.state, reason=self.reason, next_at=self.next_at, merged_into=self.merged_into
+        )
 
 
 @dataclass(slots=True)

@@ -6,9 +6,9 @@ from agent.core.policy.model import PASS, Action, Context, Proposal, Verdict
 
 
 def unreachable(proposal: Proposal, context: Context, now: int) -> Verdict:  # noqa: ARG001 - every stage has one shape
-    """Hold it back where it could not arrive; but not where it would be all that shows when the channel works again."""
-    alert, recipient = proposal.alert, proposal.recipient
+    """Hold it back where it cannot arrive, as long as anything else will show that a channel works again."""
+    alert = proposal.alert
     told_of = alert.type is AlertType.AGENT_DEGRADED and alert.labels.get("component") == NETWORK
-    if not told_of or alert.status is not Status.FIRING or not recipient.remote:
+    if not told_of or alert.status is not Status.FIRING or not proposal.recipient.remote:
         return PASS
-    return Verdict(Action.DEFER, UNREACHABLE) if recipient.name in context.trying else PASS
+    return Verdict(Action.DEFER, UNREACHABLE) if context.trying else PASS
