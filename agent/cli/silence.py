@@ -101,6 +101,5 @@ def _length(text: str) -> int:
 
 
 def _row(item: Json, zone: tzinfo) -> tuple[str, ...]:
-    labels = ", ".join(f"{key}={value}" for key, value in item["match"].items())
-    what = f"alert {item['alert_id']}" if item["alert_id"] else labels
-    return show.local(item["ends_at"], zone), what, item["author"], show.known(item["comment"]), item["id"]
+    until, what = show.local(item["ends_at"], zone), show.covered(item)
+    return until, what, item["author"], show.known(item["comment"]), item["id"]
