@@ -23,7 +23,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
 FROM ${BASE}
 ENV PATH=/opt/gpuwarden/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    STATE_DIRECTORY=/var/lib/gpuwarden
+    STATE_DIRECTORY=/var/lib/gpuwarden \
+    CACHE_DIRECTORY=/var/lib/gpuwarden/cache
 COPY --from=build /opt/gpuwarden /opt/gpuwarden
 # A number, not a name, so that Kubernetes can see that it is not root.
 RUN install --directory --owner=65532 --group=65532 --mode=0711 /var/lib/gpuwarden

@@ -39,11 +39,15 @@ class Daemon:
 
     def resident(self) -> float:
         """Resident memory in MiB (VmRSS)."""
-        return self._status("VmRSS") / KIB
+        return _kib(Path(f"/proc/{self.pid}/status"), "VmRSS") / KIB
 
     def peak(self) -> float:
         """The most resident memory it has had so far, in MiB."""
-        return self._status("VmHWM") / KIB
+        return _kib(Path(f"/proc/{self.pid}/status"), "VmHWM") / KIB
+
+    def proportional(self) -> float:
+        """The same in MiB, with each shared page counted by its share (PSS)."""
+        return _kib(Path(f"/proc/{self.pid}/smaps_rollup"), "Pss") / KIB
 
     def cpu(self) -> float:
         """Seconds of processor time used so far."""
@@ -63,9 +67,11 @@ class Daemon:
         """What it has logged."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def _status(self, key: str) -> int:
-        text = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace")
-        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{key}:"))
+
+def _kib(table: Path, key: str) -> int:
+    """A number of such a table of /proc as `VmRSS:  61440 kB`."""
+    lines = table.read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -86,9 +92,10 @@ class Site:
         self.environ = _environment(byte_code) | {"GPUWARDEN_CONFIG": str(folder / "config.toml")}
         self.configure("")
 
-    def configure(self, text: str) -> None:
-        """Write the configuration, but for what every site has."""
-        head = f'[agent]\nnode = "bench"\nstate_dir = "{self.state}"\n[server]\nlisten = "127.0.0.1:0"\n'
+    def configure(self, text: str, *, served: bool = True) -> None:
+        """Write the configuration, but for what every site has. `served`: with the metrics and health endpoints."""
+        server = '[server]\nlisten = "127.0.0.1:0"\n' if served else "[server]\nenabled = false\n"
+        head = f'[agent]\nnode = "bench"\nstate_dir = "{self.state}"\n{server}'
         path = self.folder / "config.toml"
         path.touch(mode=0o600)
         path.write_text(head + text, encoding="utf-8")

@@ -43,6 +43,15 @@ def test_the_image_and_the_unit_run_what_is_packaged() -> None:
     assert re.search(rf"^ExecStart=\S+/{command} run$", (ROOT / "systemd/gpuwarden.service").read_text(), re.MULTILINE)
 
 
+def test_the_image_and_the_unit_keep_compiled_patterns() -> None:
+    assert "\nCacheDirectory=gpuwarden\n" in (ROOT / "systemd/gpuwarden.service").read_text()
+    image = (ROOT / "Dockerfile").read_text()
+    volume, cache = re.search(r"VOLUME (\S+)", image), re.search(r"CACHE_DIRECTORY=(\S+)", image)
+    assert volume is not None
+    assert cache is not None
+    assert cache[1].startswith(f"{volume[1]}/")
+
+
 def test_the_licence_is_the_one_named() -> None:
     assert PROJECT["project"]["license"] == "Apache-2.0"
     assert "Apache License\n                           Version 2.0" in (ROOT / "LICENSE").read_text()
