@@ -14,7 +14,7 @@ from agent.config.environment import ENVIRONMENT, environment_layer, stray_varia
 from agent.config.errors import ConfigError, Problem, kind_of
 from agent.config.layers import Layer, Origin, merged, problem_at
 from agent.config.lines import KeyPath
-from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, is_file
+from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, expanded, is_file
 from agent.config.schema import Schema
 from agent.config.settings import Settings
 from agent.config.shape import Shape, tables
@@ -102,7 +102,7 @@ def _read(path: Path | None, state_dir: Path | None, environ: Mapping[str, str],
 def _command_line(state_dir: Path | None) -> Layer:
     if state_dir is None:
         return Layer("command line")
-    values = {"agent": {"state_dir": str(state_dir.expanduser().absolute())}}
+    values = {"agent": {"state_dir": str(expanded(state_dir).absolute())}}
     return Layer("command line", values, variables={("agent", "state_dir"): "--state-dir"})
 
 
@@ -112,7 +112,7 @@ def _given_state_dir(layers: Sequence[Layer]) -> Path | None:
         agent = layer.values.get("agent")
         given = agent.get("state_dir") if isinstance(agent, Mapping) else None
         if isinstance(given, str):
-            return Path(given).expanduser()
+            return expanded(given)
     return None
 
 
@@ -180,7 +180,7 @@ def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[s
     ]
     globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job) if job.log]
     for key, path in globs:
-        place = Path(path).expanduser()
+        place = expanded(path)
         if may_touch(str(place)) and place.is_dir():
             expected = f'expected files, such as "{path.rstrip("/")}/*.log"'
             yield problem_at(layers, key, f'"{path}" is a directory; {expected}')

@@ -35,14 +35,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def _absolute(path: Path) -> Path:
-    path = path.expanduser()
+    path = locate.expanded(path)
     if not path.is_absolute():
         raise ValueError(f'found "{path}", expected an absolute path')
     return path
 
 
 def _glob(path: str) -> str:
-    path = str(Path(path).expanduser()) if path.startswith("~") else path
+    path = str(locate.expanded(path)) if path.startswith("~") else path
     if not path.startswith("/"):
         raise ValueError(f'found "{path}", expected an absolute path or pattern')
     return path
