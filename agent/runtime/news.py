@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from agent.core import picture
+from agent.core import picture, retry
 from agent.core import report_chart as report_charts
 from agent.core.chart import Chart
 from agent.core.digest import Digest
@@ -44,6 +44,11 @@ class News:
     def nothing(self) -> bool:
         """Whether all that a digest was to tell has been told otherwise."""
         return self.row.kind is NotificationKind.DIGEST and not self.members
+
+    def too_old(self, now: int) -> bool:
+        """Whether it has outlived its use: a digest has, when all that it tells has; it takes more while it waits."""
+        rows = [member.row for member in self.members] or [self.row]
+        return all(retry.too_old(row, now) for row in rows)
 
     @property
     def digest(self) -> Digest:

@@ -105,14 +105,14 @@ class Notifier:
 
     def _deliver(self, row: Delivery, now: int) -> None:
         receipt = self._direct.receipt(row.id)
-        if receipt is None and retry.too_old(row, now) and not self._just_set(now):
-            self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
-            self._settle_failure(row, retry.given_up(row, now), None, None)
-            return
         stateful, pictures = not self._outlet.digests, self._outlet.pictures
         found = self._db.read(lambda conn: news.look(conn, row, stateful=stateful, pictures=pictures))
         if found.nothing:
             self._settle_failure(row, retry.superfluous(row, now), None, None)
+            return
+        if receipt is None and found.too_old(now) and not self._just_set(now):
+            self._metrics.given_up(self._outlet.name, self._outlet.type, "too_old")
+            self._settle_failure(row, retry.given_up(row, now), None, None)
             return
         try:
             receipt = receipt or self._send(found)

@@ -148,6 +148,24 @@ def test_a_channel_may_have_its_own_hourly_number(nodes):
     assert (len(node.sent()), len(node.sent("busy"))) == (4, 10)
 
 
+def test_a_digest_is_as_young_as_what_it_was_given_last(nodes):
+    node = nodes(rules=LIMITED)
+    node.channels["ops"].fail = [SendError(SendErrorKind.RETRY, "down")] * 1_000
+    for number in range(9):
+        node.emit(DONE, job={"id": f"j{number}"})
+    node.run(20 * 3_600, step=60)
+    warn(node, *"abcdefgh")
+    node.run(5 * 3_600, step=60)  # events of severity info are given up after a day
+    node.channels["ops"].fail = []
+    node.run(2 * 3_600, step=60)
+    told = [item.message for item in node.channels["ops"].sent]
+    assert {member.labels["mount"] for message in told for member in message.members if "mount" in member.labels} | {
+        message.alert.labels["mount"] for message in told if "mount" in message.alert.labels
+    } == set("abcdefgh")
+    given_up = {row.snapshot.type for row in node.deliveries() if row.state is DeliveryState.DEAD}
+    assert given_up <= {DONE}
+
+
 def test_one_that_waited_alone_is_told_as_itself(nodes):
     node = nodes(rules=LIMITED)
     warn(node, *"abcde")
