@@ -3,7 +3,7 @@
 A layer is a nested table as read, before validation. Later layers win, key by key; lists are replaced whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,14 +57,6 @@ class Layer:
         return True
 
 
-def merged(layers: Iterable[Layer]) -> dict[str, Json]:
-    """Lay the layers over each other; they come lowest first."""
-    values: dict[str, Json] = {}
-    for layer in layers:
-        _lay(layer.values, over=values)
-    return values
-
-
 def dotted(path: KeyPath) -> str:
     """Write a key path as a person would: `channels.ops.url`, `jobs.job[0].log`."""
     text = ""
@@ -79,13 +71,3 @@ def problem_at(layers: Sequence[Layer], path: KeyPath, message: str) -> Problem:
     origins = (layer.origin(path) for table in around for layer in reversed(layers) if layer.has(table))
     origin = next(origins, Origin("default"))
     return Problem(message, dotted(path), origin.file, origin.line, origin.variable)
-
-
-def _lay(upper: Mapping[str, Json], over: dict[str, Json]) -> None:
-    for key, value in upper.items():
-        below = over.get(key)
-        if isinstance(value, Mapping):
-            over[key] = dict(below) if isinstance(below, Mapping) else {}
-            _lay(value, over[key])
-        else:
-            over[key] = value

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
 
 from agent.config import across, faults, secrets
 from agent.config.environment import ENVIRONMENT, environment_layer, stray_variables, typed
 from agent.config.errors import ConfigError, Problem, kind_of
-from agent.config.layers import Layer, Origin, merged, problem_at
+from agent.config.layers import Layer, Origin, problem_at
 from agent.config.lines import KeyPath
 from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, expanded, is_file
 from agent.config.schema import Schema
@@ -127,6 +129,20 @@ def _channel_models(layers: Sequence[Layer], schema: Schema) -> Mapping[str, typ
     return {name: schema.channel_config(kind) for name, kind in types.items() if kind in schema.channel_types}
 
 
+class _LayerSource(PydanticBaseSettingsSource):
+    """A layer, as the settings library takes it."""
+
+    def __init__(self, kind: type[Settings], layer: Layer) -> None:
+        super().__init__(kind)
+        self._values = dict(layer.values)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Json, str, bool]:  # noqa: ARG002 - its shape
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Json]:
+        return self._values
+
+
 def _validate(
     base: type[Settings], resolved: secrets.Resolution, shape: Shape, may_touch: Callable[[str], bool],
     environ: Mapping[str, str],
@@ -135,7 +151,7 @@ def _validate(
     if misplaced := [item for layer in resolved.layers for item in _no_tables(layer, layer.values, shape, ())]:
         raise _all((*resolved.problems, *misplaced))
     try:
-        settings = base.model_validate(merged((Layer("default", tables(base)), *resolved.layers)))
+        settings = _merge(base, (Layer("default", tables(base)), *resolved.layers))
     except ValidationError as error:
         told = {key for problem in resolved.problems for key in _with_tables(problem.key)}
         faulty = faults.problems(error, resolved.layers, shape, resolved.values)
@@ -170,6 +186,20 @@ def _with_tables(key: str | None) -> Iterator[str]:
 def _all(problems: Sequence[Problem]) -> ConfigError:
     """Tell problems in the order in which a person will meet them."""
     return ConfigError(*sorted(problems, key=lambda problem: (str(problem.file or ""), problem.line or 0)))
+
+
+def _merge(base: type[Settings], layers: Sequence[Layer]) -> Settings:
+    """Lay the layers over each other, later ones winning key by key. Raises ValidationError."""
+
+    class Layered(base):  # type: ignore[misc, valid-type]  # the class is made at run time
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[Settings], **_: object
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(_LayerSource(settings_cls, layer) for layer in reversed(layers))
+
+    settings: Settings = Layered()
+    return settings
 
 
 def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[str], bool]) -> Iterator[Problem]:

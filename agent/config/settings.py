@@ -20,9 +20,11 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.config import listen as addresses
 from agent.config import locate, zones
+from agent.config.environment import NESTING, PREFIX
 from agent.config.timing import GroupingTable, HeartbeatTable, QuietHoursTable, RateLimitTable
 from agent.config.values import Duration, SeverityName, Table, TimeOfDay, ZoneName
 from agent.core.clock import SECOND
@@ -192,8 +194,13 @@ class ReportsTable(Table):
         return Schedule(kind, time.fromisoformat(self.of(kind).time), WEEKDAYS.index(self.weekly.day))
 
 
-class Settings(Table):
+class Settings(BaseSettings):
     """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
+
+    model_config = SettingsConfigDict(
+        defer_build=True, env_prefix=PREFIX, env_nested_delimiter=NESTING, frozen=True, extra="forbid",
+        validate_default=True,
+    )  # fmt: skip
 
     agent: AgentTable = Field(default_factory=AgentTable)
     server: ServerTable = Field(default_factory=ServerTable)
