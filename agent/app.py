@@ -17,7 +17,7 @@ from agent.core.disk_rules import DiskLimits
 from agent.core.policy.model import Rules
 from agent.core.redact import Redactor
 from agent.gpus import policy_of
-from agent.runtime.evaluator import Settings
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.showing import Showing
 from agent.sources import proc
 from agent.sources.disk import Config as DiskConfig

@@ -33,7 +33,7 @@ def banner(
     yield _logs(loaded)
     yield from (f"{name}: {reason}" for name, reason in absent.items() if reason != library.ABSENT)
     yield f"events are handed in through {loaded.spool_dir} (gpuwarden emit, gpuwarden exec)"
-    yield f"metrics and health: {address.url}/metrics" if address else "metrics and health: off ([server] enabled)"
+    yield f"metrics and health: {_page(address) if address else 'off ([server] enabled)'}"
     yield f"channels: {', '.join(f'{item.name} ({item.type})' for item in channels) or 'none'}"
     if not any(item.type != CONSOLE for item in channels):
         yield "nobody but this terminal is told: add a channel, for example by `gpuwarden init` and [channels.NAME]"
@@ -42,6 +42,10 @@ def banner(
         yield f"the database was damaged and is now {opened.damaged_aside}; a new one was begun"
     yield from opened.warnings
     yield from loaded.warnings
+
+
+def _page(address: Address) -> str:
+    return f"{address.url}/metrics" if address.path is None else f"/metrics at {address.url}"
 
 
 def _window(window: Window, now: int) -> str:

@@ -101,7 +101,7 @@ class Daemon:
         Raises ListenError or StoreError, whose texts say what could not be had and why.
         """
         self._place = place
-        self._loaded = loaded
+        self._begun = self._loaded = loaded
         self._clock = clock
         self._besides = besides
         self._policy = app.evaluator_settings(loaded)
@@ -234,7 +234,7 @@ class Daemon:
         self._service.ready()
 
     def _adopt(self, loaded: Loaded) -> None:
-        for key in app.fixed_changes(self._loaded, loaded):
+        for key in app.fixed_changes(self._begun, loaded):
             event(_log, logging.WARNING, "a changed setting takes effect at the next start", key=key)
         self._redactor = Redactor((*self._loaded.secrets, *loaded.secrets))
         self._loaded = loaded

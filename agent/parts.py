@@ -15,7 +15,8 @@ from agent.runtime.board import Board
 from agent.runtime.conditions import Conditions
 from agent.runtime.direct import DirectWay
 from agent.runtime.dispatch import Dispatch
-from agent.runtime.evaluator import TICK, Evaluator, Settings
+from agent.runtime.evaluator import TICK, Evaluator
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.heartbeat import Heartbeat
 from agent.runtime.housekeeping import INTERVAL, Housekeeping
 from agent.runtime.metrics import Metrics

@@ -12,7 +12,7 @@ from agent.core.policy.model import Grouping, Recipient, Rules
 from agent.core.ports import Receipt
 from agent.core.redact import Redactor
 from agent.runtime.clock import VirtualClock
-from agent.runtime.evaluator import Settings
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.news import News
 from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal

@@ -37,6 +37,8 @@ def exec_command(ctx: click.Context, name: str | None, log: Path | None, command
     Signals are passed on and the exit code is the command's own, 128+n after signal n. Without --log the command keeps
     the terminal, and only its start and end are known; with it, the output is watched as well.
     """
+    if command[0].startswith("-"):
+        ctx.fail(f"There is no option {command[0]}; expected --name or --log, then -- and the command.")
     path = None if log is None else log.absolute()
     try:
         output = None if path is None else _open(path)

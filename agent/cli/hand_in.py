@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.cli.common import Place
-from agent.config.locate import SPOOL, SYSTEM_STATE, config_file, default_state_dir
+from agent.config.locate import SPOOL, SYSTEM_STATE, config_file, default_state_dir, expanded
 from agent.core.model import Json
 
 SPOOL_VARIABLE = "GPUWARDEN_AGENT__SPOOL_DIR"
@@ -35,14 +35,14 @@ def find(place: Place, environ: Mapping[str, str]) -> Spool:
     agent = _agent_table(place.config, environ)
     named = environ.get(SPOOL_VARIABLE) or agent.get("spool_dir")
     if named:
-        return Spool(Path(str(named)).expanduser())
+        return Spool(expanded(str(named)))
     state = place.state_dir or environ.get(STATE_VARIABLE) or agent.get("state_dir")
     if not state and _system_has_one():
         return Spool(SYSTEM_STATE / SPOOL)
     if not state:
         # Under systemd, STATE_DIRECTORY is that of the service which hands something in, not of the agent.
         state, _ = default_state_dir({name: value for name, value in environ.items() if name != "STATE_DIRECTORY"})
-    directory = Path(str(state)).expanduser().absolute()
+    directory = expanded(str(state)).absolute()
     return Spool(directory / SPOOL, directory)
 
 

@@ -31,8 +31,9 @@ def display(found: Json, zone: tzinfo, *, why: bool = False) -> None:
     if found.get("driver") is not None and found["driver"]["state"] != "running":
         show.lines(["", driver(found["driver"])])
     _section("Disks", ("USED", "INODES", "FREE", "MOUNT"), map(_disk, found.get("disks", ())))
-    _section("Sources", ("NAME", "STATE"), map(_source, found.get("sources", ())))
-    _section("Silences", ("UNTIL", "AUTHOR", "ID"), (_silence(item, zone) for item in found["silences"]))
+    sources = sorted(found.get("sources", ()), key=lambda item: str(item["name"]))
+    _section("Sources", ("NAME", "STATE"), map(_source, sources))
+    _section("Silences", ("UNTIL", "WHAT", "AUTHOR", "ID"), (_silence(item, zone) for item in found["silences"]))
     logs = found.get("logs")
     if logs:
         click.echo(f"\nLogs: {logs['followed']} followed, {text.size(logs['unread_bytes'])} not yet read")
@@ -139,4 +140,4 @@ def _program(program: Json, *, why: bool) -> Iterator[str]:
 
 
 def _silence(silence: Json, zone: tzinfo) -> tuple[str, ...]:
-    return show.local(silence["ends_at"], zone), silence["author"], silence["id"]
+    return show.local(silence["ends_at"], zone), show.covered(silence), silence["author"], silence["id"]

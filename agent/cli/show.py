@@ -85,6 +85,12 @@ def known(value: Json) -> str:
     return NOTHING if value is None or value == "" else str(value)
 
 
+def covered(silence: Json) -> str:
+    """Write what a silence covers."""
+    labels = ", ".join(f"{key}={value}" for key, value in silence["match"].items())
+    return f"alert {silence['alert_id']}" if silence["alert_id"] else labels
+
+
 def _rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     # Deferred: it takes longer to import than most commands take to run, and pipes do not need it.
     from rich.console import Console

@@ -1,5 +1,6 @@
 """`gpuwarden silence`: acknowledge an alert, or announce maintenance. Alerts are still recorded, and told to nobody."""
 
+import fnmatch
 import secrets
 from collections.abc import Mapping
 from datetime import tzinfo
@@ -9,8 +10,9 @@ import click
 from agent.cli import reach, show
 from agent.cli.common import common_options, load_or_exit
 from agent.cli.person import login
+from agent.config.errors import suggestion
 from agent.core.clock import SECOND
-from agent.core.model import Json
+from agent.core.model import AlertType, Json, Severity
 from agent.core.payload import rfc3339
 from agent.core.policy.silence import LONGEST
 from agent.core.record import of_silence
@@ -19,6 +21,9 @@ from agent.core.units import parse_duration
 HEADERS = ("UNTIL", "WHAT", "AUTHOR", "COMMENT", "ID")
 ID_BYTES = 5
 """Enough that no two silences share an id, and few enough to type."""
+
+KNOWN = {"type": [*map(str, AlertType)], "severity": [*map(str, Severity)]}
+"""What can stand for these: a silence of anything else would hold nothing back, and nobody would know."""
 
 
 @click.group(short_help="Keep alerts from being sent for a while.")
@@ -86,7 +91,12 @@ def _labels(match: tuple[str, ...]) -> Mapping[str, str]:
     wrong = [item for item, (key, equals, _) in zip(match, pairs, strict=True) if not key or not equals]
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r} is no label: expected K=V", param_hint="--match")
-    return {key: value for key, _, value in pairs}
+    labels = {key: value for key, _, value in pairs}
+    for key, known in KNOWN.items():
+        if key in labels and not fnmatch.filter(known, labels[key]):
+            text = f"{labels[key]!r} is no {key}: {suggestion(labels[key], known)}"
+            raise click.BadParameter(text, param_hint="--match")
+    return labels
 
 
 def _length(text: str) -> int:
@@ -101,6 +111,5 @@ def _length(text: str) -> int:
 
 
 def _row(item: Json, zone: tzinfo) -> tuple[str, ...]:
-    labels = ", ".join(f"{key}={value}" for key, value in item["match"].items())
-    what = f"alert {item['alert_id']}" if item["alert_id"] else labels
-    return show.local(item["ends_at"], zone), what, item["author"], show.known(item["comment"]), item["id"]
+    until, what = show.local(item["ends_at"], zone), show.covered(item)
+    return until, what, item["author"], show.known(item["comment"]), item["id"]

@@ -49,8 +49,10 @@ def simulate(ctx: click.Context, *, timeline: str, full: bool, as_json: bool) ->
 def _read(name: str, zone: tzinfo) -> Timeline:
     try:
         data = sys.stdin.buffer.read(LARGEST) if name == "-" else Path(name).read_bytes()
-        return parse(data.decode("utf-8"), time.time_ns() // 1_000_000, zone)
-    except (OSError, UnicodeDecodeError, BadTimeline) as error:
+        return parse(data.decode("utf-8-sig"), time.time_ns() // 1_000_000, zone)
+    except UnicodeDecodeError:
+        raise show.Failed(f"{name}: not UTF-8 text: expected TOML, or one JSON object a line") from None
+    except (OSError, BadTimeline) as error:
         raise show.Failed(f"{name}: {error}") from None
 
 

@@ -1,7 +1,9 @@
 """`gpuwarden test`: sends one sample alert through the real adapter, now and once."""
 
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
 
 import click
 
@@ -73,7 +75,8 @@ def _send(outlet: Outlet, message: Message, key: str, *, as_json: bool) -> None:
     began = time.monotonic()
     outcome: Receipt | SendError
     try:
-        outcome = outlet.channel.send(message, key)
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a console's text beside the object
+            outcome = outlet.channel.send(message, key)
     except SendError as error:
         outcome = error
     seconds = time.monotonic() - began

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from agent.config import zones
 from agent.config.layers import dotted
 from agent.config.load import CONSOLE, Loaded
+from agent.config.locate import expanded
 from agent.core.model import TYPES, AlertType, Severity
 from agent.core.periods import NAMES
 from agent.core.policy.model import Recipient, Rules
@@ -123,7 +124,7 @@ def _log_globs(loaded: Loaded) -> list[str]:
 
 
 def _fixed_part(glob: str) -> Path:
-    parts = Path(glob).expanduser().parts
+    parts = expanded(glob).parts
     wild = next((index for index, part in enumerate(parts) if set(part) & set("*?[")), len(parts) - 1)
     return Path(*parts[:wild])
 

@@ -3,7 +3,7 @@
 A layer is a nested table as read, before validation. Later layers win, key by key; lists are replaced whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +40,10 @@ class Layer:
     variables: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def origin(self, path: KeyPath) -> Origin:
-        """Say where this layer sets `path`, or else the nearest table around it."""
-        variable = next((name for key, name in self.variables.items() if path[: len(key)] == key), None)
+        """Say where this layer sets `path`, or else the nearest table around it; of a table, its first variable."""
+        around = (name for key, name in self.variables.items() if path[: len(key)] == key)
+        within = (name for key, name in self.variables.items() if key[: len(path)] == path)
+        variable = next(around, None) or next(within, None)
         return Origin(self.name, self.file, line_of(self.lines, path), variable)
 
     def has(self, path: KeyPath) -> bool:
@@ -53,14 +55,6 @@ class Layer:
         except (LookupError, TypeError):  # no such key or index; no table where one was looked for
             return False
         return True
-
-
-def merged(layers: Iterable[Layer]) -> dict[str, Json]:
-    """Lay the layers over each other; they come lowest first."""
-    values: dict[str, Json] = {}
-    for layer in layers:
-        _lay(layer.values, over=values)
-    return values
 
 
 def dotted(path: KeyPath) -> str:
@@ -77,13 +71,3 @@ def problem_at(layers: Sequence[Layer], path: KeyPath, message: str) -> Problem:
     origins = (layer.origin(path) for table in around for layer in reversed(layers) if layer.has(table))
     origin = next(origins, Origin("default"))
     return Problem(message, dotted(path), origin.file, origin.line, origin.variable)
-
-
-def _lay(upper: Mapping[str, Json], over: dict[str, Json]) -> None:
-    for key, value in upper.items():
-        below = over.get(key)
-        if isinstance(value, Mapping):
-            over[key] = dict(below) if isinstance(below, Mapping) else {}
-            _lay(value, over[key])
-        else:
-            over[key] = value

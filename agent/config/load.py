@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
 
 from agent.config import across, faults, secrets
 from agent.config.environment import ENVIRONMENT, environment_layer, stray_variables, typed
 from agent.config.errors import ConfigError, Problem, kind_of
-from agent.config.layers import Layer, Origin, merged, problem_at
+from agent.config.layers import Layer, Origin, problem_at
 from agent.config.lines import KeyPath
-from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, is_file
+from agent.config.locate import MANAGED, SPOOL, config_file, default_state_dir, expanded, is_file
 from agent.config.schema import Schema
 from agent.config.settings import Settings
 from agent.config.shape import Shape, tables
@@ -102,7 +104,7 @@ def _read(path: Path | None, state_dir: Path | None, environ: Mapping[str, str],
 def _command_line(state_dir: Path | None) -> Layer:
     if state_dir is None:
         return Layer("command line")
-    values = {"agent": {"state_dir": str(state_dir.expanduser().absolute())}}
+    values = {"agent": {"state_dir": str(expanded(state_dir).absolute())}}
     return Layer("command line", values, variables={("agent", "state_dir"): "--state-dir"})
 
 
@@ -112,7 +114,7 @@ def _given_state_dir(layers: Sequence[Layer]) -> Path | None:
         agent = layer.values.get("agent")
         given = agent.get("state_dir") if isinstance(agent, Mapping) else None
         if isinstance(given, str):
-            return Path(given).expanduser()
+            return expanded(given)
     return None
 
 
@@ -127,6 +129,20 @@ def _channel_models(layers: Sequence[Layer], schema: Schema) -> Mapping[str, typ
     return {name: schema.channel_config(kind) for name, kind in types.items() if kind in schema.channel_types}
 
 
+class _LayerSource(PydanticBaseSettingsSource):
+    """A layer, as the settings library takes it."""
+
+    def __init__(self, kind: type[Settings], layer: Layer) -> None:
+        super().__init__(kind)
+        self._values = dict(layer.values)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Json, str, bool]:  # noqa: ARG002 - its shape
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Json]:
+        return self._values
+
+
 def _validate(
     base: type[Settings], resolved: secrets.Resolution, shape: Shape, may_touch: Callable[[str], bool],
     environ: Mapping[str, str],
@@ -135,7 +151,7 @@ def _validate(
     if misplaced := [item for layer in resolved.layers for item in _no_tables(layer, layer.values, shape, ())]:
         raise _all((*resolved.problems, *misplaced))
     try:
-        settings = base.model_validate(merged((Layer("default", tables(base)), *resolved.layers)))
+        settings = _merge(base, (Layer("default", tables(base)), *resolved.layers))
     except ValidationError as error:
         told = {key for problem in resolved.problems for key in _with_tables(problem.key)}
         faulty = faults.problems(error, resolved.layers, shape, resolved.values)
@@ -172,6 +188,20 @@ def _all(problems: Sequence[Problem]) -> ConfigError:
     return ConfigError(*sorted(problems, key=lambda problem: (str(problem.file or ""), problem.line or 0)))
 
 
+def _merge(base: type[Settings], layers: Sequence[Layer]) -> Settings:
+    """Lay the layers over each other, later ones winning key by key. Raises ValidationError."""
+
+    class Layered(base):  # type: ignore[misc, valid-type]  # the class is made at run time
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[Settings], **_: object
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(_LayerSource(settings_cls, layer) for layer in reversed(layers))
+
+    settings: Settings = Layered()
+    return settings
+
+
 def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[str], bool]) -> Iterator[Problem]:
     """Refuse a folder where log files are meant, since it would match nothing and say nothing."""
     logs = getattr(settings.sources, "logs", None)
@@ -180,7 +210,7 @@ def _folders(settings: Settings, layers: Sequence[Layer], may_touch: Callable[[s
     ]
     globs += [(("jobs", "job", index, "log"), job.log) for index, job in enumerate(settings.jobs.job) if job.log]
     for key, path in globs:
-        place = Path(path).expanduser()
+        place = expanded(path)
         if may_touch(str(place)) and place.is_dir():
             expected = f'expected files, such as "{path.rstrip("/")}/*.log"'
             yield problem_at(layers, key, f'"{path}" is a directory; {expected}')

@@ -29,12 +29,17 @@ def config_file(explicit: Path | None, environ: Mapping[str, str]) -> Path | Non
 
 
 def _named(path: Path, by: str) -> Path:
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     if is_file(path):
         return path
     found = "is a directory" if path.is_dir() else "does not exist or cannot be reached"
     message = f"the configuration file named by {by} {found}: expected a readable TOML file"
     raise ConfigError(Problem(message, file=path))
+
+
+def expanded(path: Path | str) -> Path:
+    """Put a home folder in place of `~`; where nobody knows it, the path stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's way raises there
 
 
 def is_file(path: Path) -> bool:
@@ -73,4 +78,12 @@ def _xdg(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
     given = environ.get(variable, "")
     if given.startswith("/"):
         return Path(given)
-    return Path(environ.get("HOME") or Path.home()) / fallback
+    return Path(environ.get("HOME") or _home()) / fallback
+
+
+def _home() -> Path:
+    """This user's home folder; of one whom nobody knows the root, as container runtimes have it."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")

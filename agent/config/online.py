@@ -64,12 +64,12 @@ def check_online(loaded: Loaded, probe: Probe, asked: Collection[str] = ()) -> l
     for endpoint, names in endpoints(loaded).items():
         if all(name in asked for name in names):
             continue
-        channels = ", ".join(names)
+        channels = f"{'channel' if len(names) == 1 else 'channels'} {', '.join(names)}"
         trouble = probe(endpoint)
         if trouble:
-            found.append(Finding(Level.ERROR, f"channels {channels}: {endpoint} cannot be reached: {trouble}"))
+            found.append(Finding(Level.ERROR, f"{channels}: {endpoint} cannot be reached: {trouble}"))
         else:
-            found.append(Finding(Level.NOTE, f"channels {channels}: {endpoint} can be reached"))
+            found.append(Finding(Level.NOTE, f"{channels}: {endpoint} can be reached"))
     return found
 
 

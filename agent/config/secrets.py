@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.config.errors import Problem, kind_of
 from agent.config.layers import Layer, problem_at
 from agent.config.lines import KeyPath
+from agent.config.locate import expanded
 from agent.config.shape import Shape
 from agent.core.model import Json
 
@@ -95,7 +96,7 @@ def _read(path: KeyPath, value: Json, environ: Mapping[str, str], *, inline: boo
         raise SecretError(f'found no text after "{form} =", {EXPECTED}')
     if form == "env":
         return Found(path, _from_environment(name, environ))
-    file = Path(name).expanduser() if form == "file" else _credential(name, environ)
+    file = expanded(name) if form == "file" else _credential(name, environ)
     return Found(path, read_secret(file), file)
 
 

@@ -20,9 +20,11 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.config import listen as addresses
 from agent.config import locate, zones
+from agent.config.environment import NESTING, PREFIX
 from agent.config.timing import GroupingTable, HeartbeatTable, QuietHoursTable, RateLimitTable
 from agent.config.values import Duration, SeverityName, Table, TimeOfDay, ZoneName
 from agent.core.clock import SECOND
@@ -35,14 +37,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def _absolute(path: Path) -> Path:
-    path = path.expanduser()
+    path = locate.expanded(path)
     if not path.is_absolute():
         raise ValueError(f'found "{path}", expected an absolute path')
     return path
 
 
 def _glob(path: str) -> str:
-    path = str(Path(path).expanduser()) if path.startswith("~") else path
+    path = str(locate.expanded(path)) if path.startswith("~") else path
     if not path.startswith("/"):
         raise ValueError(f'found "{path}", expected an absolute path or pattern')
     return path
@@ -192,8 +194,13 @@ class ReportsTable(Table):
         return Schedule(kind, time.fromisoformat(self.of(kind).time), WEEKDAYS.index(self.weekly.day))
 
 
-class Settings(Table):
+class Settings(BaseSettings):
     """Everything the user decides. `schema.py` derives the class whose `sources` and `channels` are known."""
+
+    model_config = SettingsConfigDict(
+        defer_build=True, env_prefix=PREFIX, env_nested_delimiter=NESTING, frozen=True, extra="forbid",
+        validate_default=True,
+    )  # fmt: skip
 
     agent: AgentTable = Field(default_factory=AgentTable)
     server: ServerTable = Field(default_factory=ServerTable)

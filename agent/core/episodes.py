@@ -70,10 +70,15 @@ def apply(current: Alert | None, condition: Condition, transition: Transition) -
         return None
     if transition.kind is TransitionKind.RESOLVED:
         return end(current, transition.at)
+    return replace(refreshed(current, condition), severity=transition.severity)
+
+
+def refreshed(current: Alert, condition: Condition) -> Alert:
+    """The open episode with what the rule says at present."""
     return replace(
-        current, severity=transition.severity, title=condition.title, message=condition.message, disk=condition.disk,
+        current, title=condition.title or current.title, message=condition.message, disk=condition.disk,
         gpu=condition.gpu, advice=condition.advice, job=condition.job or current.job,
-    )
+    )  # fmt: skip
 
 
 def begin(condition: Condition, severity: Severity, at: int) -> Alert:

@@ -111,7 +111,8 @@ def verdict(decision: Decision, zone: tzinfo) -> str:
     if decision.verdict == "merge":
         return f"{what} is told together with others: {words(decision.reason)}."
     if decision.verdict == "defer":
-        return f"{what} is held back{until}: {words(decision.reason)}."
+        latest = " at the latest" if decision.reason == "rate_limit" else ""  # room may come sooner
+        return f"{what} is held back{until}{latest}: {words(decision.reason)}."
     return f"{what} is not sent: {words(decision.reason)}{until}."
 
 

@@ -43,6 +43,8 @@ class Conditions:
         self._channels_seen: tuple[Mapping[str, ChannelState], Mapping[str, int]] = ({}, {})
         self._channels_version = -1
         self._channels_at = 0
+        self.standing: list[Condition] = []
+        """What was found wrong at the last step, with the words for how it stands."""
         stored = database.read(lambda conn: meta.with_prefix(conn, RULE_PREFIX))
         self.states: Mapping[str, ConditionState] = {
             key.removeprefix(RULE_PREFIX): decode(ConditionState, value) for key, value in stored.items()
@@ -65,10 +67,12 @@ class Conditions:
         disks = self._disks.seen(disk, node, now.wall, self.states, again=not self._well)
         seen = [*self._seen(now, node, recipients, rules), *disks, *others]
         if self._well and all(item.observed is None or item.observed is MISSING for item in seen):
+            self.standing = []
             return []  # as in nearly every round: all was well, and is
         known = {mark: state for mark, state in self.states.items() if state.phase is not Phase.INACTIVE}
         self.states, changes = episodes.advance(known, seen, now.wall)
         self._well = all(state.phase is Phase.INACTIVE for state in self.states.values())
+        self.standing = [item.condition for item in seen if isinstance(item.observed, Severity)]
         return changes
 
     def _written_since(self, at: int) -> list[Event]:

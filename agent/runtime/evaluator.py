@@ -5,22 +5,16 @@ rules themselves are in `core/`; here is only the order of a round, all of which
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from agent.core import clock_steps, episodes, handed_in, job_alerts, report_alert
-from agent.core.bounded import bounded
-from agent.core.clock import SECOND, Instant
-from agent.core.disk_rules import DiskLimits
+from agent.core.clock import MINUTE, SECOND, Instant
 from agent.core.docket import REPEAT_WINDOW, Docket
 from agent.core.facts import Event, HandedIn, KernelSeen, ReportMade, ResolveAsked
-from agent.core.gpu_policy import GpuPolicy
 from agent.core.job import Job
 from agent.core.jobbook import JobBook, Turned
 from agent.core.model import Alert, AlertType, Status
-from agent.core.policy.model import Recipient, Rules
-from agent.core.presentable import without_secrets
-from agent.core.stall import StallLimits
 from agent.runtime import endings
 from agent.runtime.board import Board, LogSeen
 from agent.runtime.changes import Changes
@@ -28,6 +22,7 @@ from agent.runtime.clock_watch import ClockWatch
 from agent.runtime.conditions import Conditions
 from agent.runtime.curves import Curves
 from agent.runtime.dispatch import Dispatch
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.gpu_conditions import GpuConditions
 from agent.runtime.gpu_usage import GpuUsage
 from agent.runtime.job_conditions import JobConditions
@@ -54,25 +49,8 @@ PROGRESS_SAVED_EVERY = 15 * SECOND
 """How often the last step and loss of running jobs are stored, when nothing else is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a round needs of the configuration; replaced as a whole by a reload."""
-
-    node: str
-    recipients: Sequence[Recipient]
-    rules: Rules = Rules()
-    disk: DiskLimits | None = None
-    gpu: GpuPolicy = field(default_factory=GpuPolicy)
-    pid_namespace: int | None = None
-    """The agent's own, in which it can see processes end."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """The user's own, added to every alert."""
-    clean: Callable[[str], str] = field(default=lambda text: text)
-    """Takes secrets out of texts, so that none is stored with an alert."""
-    describe: Callable[[Job], Job] = field(default=lambda job: job)
-    """Completes a new job from what the user wrote about it."""
-    stall: Callable[[Job], StallLimits] = field(default=lambda _: StallLimits())
-    """How long a job may be silent."""
+REFRESHED_EVERY = 5 * MINUTE
+"""How often the texts of what fires are brought up to date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +86,7 @@ class Evaluator:
         """The failures of this round, by job."""
         self._changes = Changes()
         """What this round has come to; a round that fails half-way is taken up by the next one."""
-        self._progress_saved_at = now.wall
+        self._progress_saved_at = self._refreshed_at = now.wall
         self._clock = ClockWatch(database, metrics, now)
         self._load(now)
 
@@ -272,6 +250,18 @@ class Evaluator:
             current = self._docket.firing(condition.fingerprint)
             self._raise(self._under_its_end(episodes.apply(current, condition, transition)), changes, now.wall)
         changes.note_rules(before, self._conditions.states)
+        self._refresh(changes, now.wall)
+
+    def _refresh(self, changes: Changes, now: int) -> None:
+        """Let what still fires tell how it stands: nobody is told of that alone, but whoever is told reads it."""
+        if not 0 <= now - self._refreshed_at < REFRESHED_EVERY:
+            self._refreshed_at = now
+            for condition in self._conditions.standing:
+                current = self._docket.firing(condition.fingerprint)
+                fresh = self._settings.recorded(episodes.refreshed(current, condition)) if current is not None else None
+                if fresh is not None and fresh != current:
+                    self._docket.take(fresh, now)
+                    changes.alerts[fresh.id] = fresh
 
     def _under_its_end(self, alert: Alert | None) -> Alert | None:
         """Let the end of a job stand for a condition that was its cause."""
@@ -283,10 +273,7 @@ class Evaluator:
     def _raise(self, alert: Alert | None, changes: Changes, now: int) -> None:
         if alert is None:
             return
-        severity = self._settings.rules.of(alert.type).severity
-        alert = without_secrets(alert, self._settings.clean)
-        labels = {**self._settings.labels, **alert.labels}
-        alert = bounded(replace(alert, severity=alert.severity if severity is None else severity, labels=labels))
+        alert = self._settings.recorded(alert)
         if self._docket.take(alert, now):
             changes.alerts[alert.id] = alert
             self._metrics.alert_event(alert)

@@ -15,7 +15,8 @@ from agent.runtime.clock import VirtualClock
 from agent.runtime.conditions import Conditions
 from agent.runtime.direct import DirectWay
 from agent.runtime.dispatch import Dispatch
-from agent.runtime.evaluator import TICK, Evaluator, Settings
+from agent.runtime.evaluator import TICK, Evaluator
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.metrics import Metrics
 from agent.runtime.metrics_scrape import Snapshot
 from agent.runtime.notifier import Notifier

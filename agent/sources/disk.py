@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def _absolute(path: Path) -> Path:
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))  # noqa: PTH111 - leaves a home that nobody knows to the next line
     if not path.is_absolute():
         raise ValueError(f'found "{path}", expected an absolute path')
     return path

@@ -31,7 +31,8 @@ class Listener:
         try:
             sock = _bind_unix(address.path) if address.path else _bind_tcp(address.host, address.port)
         except OSError as error:
-            raise ListenError(f"cannot listen on {_shown(address)}: {_reason(error)}") from error
+            text = f"cannot listen on {_shown(address)}: {_reason(error)}; name another address in [server] listen"
+            raise ListenError(text) from error
         if address.path:
             return cls(sock, address)
         return cls(sock, Address(address.host, sock.getsockname()[1]))

@@ -6,7 +6,7 @@ from agent.core.clock import DAY, HOUR, MINUTE, SECOND
 from agent.core.disk_rules import DiskLimits
 from agent.core.model import AlertType, DeliveryState, Severity, Silence, Status
 from agent.core.policy.model import Recipient, Rules, TypeRule
-from agent.runtime.evaluator import Settings
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.health import Health
 from tests.support.timeline import NODE
 
@@ -79,6 +79,21 @@ def test_e23_an_alert_that_stays_open_for_ten_days(nodes, clock):
     assert first.message.alert.starts_at <= start + 10 * MINUTE
     gaps = {later.at - sooner.at for sooner, later in zip([first, *reminders], reminders, strict=False)}
     assert gaps == {12 * HOUR}
+
+
+def test_a_reminder_tells_how_things_stand_and_a_change_alone_tells_nothing(nodes):
+    node = disk_node(nodes)
+    node.disk(92)
+    node.run(HOUR // SECOND, step=60)
+    (alert_id,) = node.alerts()[0]
+    node.disk(96)
+    node.run(10 * HOUR // SECOND, step=60)
+    assert "96" in node.alert(alert_id).title
+    assert node.sent() == [("disk_warning", "fired")]
+    node.run(2 * HOUR // SECOND, step=60)
+    fired, repeated = (item.message for item in node.channels["ops"].sent)
+    assert ("92" in fired.title, "96" in repeated.title) == (True, True)
+    assert repeated.alert.disk["used_percent"] == 96
 
 
 def test_reminders_survive_a_restart(nodes):

@@ -52,7 +52,7 @@ def test_a_server_that_cannot_be_reached_ends_with_1(call, file, here):
     config = file("[channels.hook]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/x'\n")
     result = call("check", "--online", "--config", config, "--state-dir", here / "state")
     assert result.exit_code == 1
-    assert "error: channels hook: 127.0.0.1:1 cannot be reached: Connection refused" in result.output
+    assert "error: channel hook: 127.0.0.1:1 cannot be reached: Connection refused" in result.output
 
 
 @pytest.mark.parametrize("order", ["before", "within", "after"])

@@ -156,6 +156,13 @@ def test_a_timeline_that_cannot_be_played_is_refused(play, timeline, words):
     assert words in result.stderr
 
 
+def test_a_timeline_of_another_editor_is_read_and_one_that_is_no_text_is_refused(call, file, here, play):
+    assert play("\ufeff" + NIGHT.replace("\n", "\r\n"), "--json").stdout == play(NIGHT, "--json").stdout
+    (here / "night.bin").write_bytes(b"\xff\x83")
+    result = call("simulate", here / "night.bin", "--config", file(""))
+    assert (result.exit_code, "night.bin: not UTF-8 text" in result.stderr) == (1, True)
+
+
 def test_the_history_can_be_played_again(ask, store, play, now):
     from agent.core.model import Status
     from tests.support.stored import disk_alert, told

@@ -160,6 +160,8 @@ def test_the_end_of_a_silence(ask, store):
         (("--for", "2h", "--alert", "x", "--match", "a=b"), "expected either --alert ID or at least one --match K=V"),
         (("--for", "2h", "--match", "ab"), "'ab' is no label: expected K=V"),
         (("--for", "2h", "--match", "=b"), "'=b' is no label: expected K=V"),
+        (("--for", "2h", "--match", "type=disk_waring"), "'disk_waring' is no type: did you mean \"disk_warning\"?"),
+        (("--for", "2h", "--match", "severity=bad"), "'bad' is no severity: expected one of info, warning, critical"),
         (("--for", "soon", "--match", "a=b"), "'soon' is no duration"),
         (("--for", "31d", "--match", "a=b"), "'31d' is not between nothing and 30 days"),
         (("--for", "0s", "--match", "a=b"), "'0s' is not between nothing and 30 days"),

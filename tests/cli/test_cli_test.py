@@ -103,6 +103,12 @@ def test_a_failure_as_an_object(hook):
     )  # fmt: skip
 
 
+def test_the_object_of_a_console_stands_alone(call, file):
+    result = call("test", "console", "--json", "--config", file(""))
+    assert json.loads(result.stdout)["delivered"]
+    assert "Training failed" in result.stderr
+
+
 def test_nobody_listens(hook, agent_port):
     result = hook(f"http://127.0.0.1:{agent_port}/")("test", "ops")
     assert result.exit_code == 1

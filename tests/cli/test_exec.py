@@ -182,6 +182,13 @@ def test_a_command_that_cannot_be_started_is_no_job(start, spool, tmp_path, comm
     assert facts(spool) == []
 
 
+def test_a_misspelt_option_is_no_command(start, spool):
+    code, output, errors = finish(start("--nam", "bert", "--", "echo", "ran"))
+    assert (code, output) == (2, "")
+    assert "There is no option --nam; expected --name or --log, then -- and the command." in errors
+    assert facts(spool) == []
+
+
 def test_a_log_that_cannot_be_opened_is_said_before_anything_runs(start, spool, tmp_path):
     code, output, errors = finish(start("--log", tmp_path / "no" / "run.log", "--", "echo", "ran"))
     assert (code, output) == (2, "")

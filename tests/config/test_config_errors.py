@@ -40,6 +40,10 @@ def problems(place, text, **environ):
         ("[sources.disk]\npaths = 3", '2: sources.disk.paths: found 3, expected "auto" or a list'),
         ("[sources.logs]\npaths = '/x/*.log'", "2: sources.logs.paths: found a text, expected a list"),
         ("[sources.logs]\npaths = [\n1,\n]", "2: sources.logs.paths[0]: found 1, expected a text"),
+        (
+            "[[jobs.job]]\nname = 'a'\npid_file = '~nosuchuser/pid'",
+            '3: jobs.job[0].pid_file: found "~nosuchuser/pid", expected an absolute path',
+        ),
         ("[alerts.gpu_oom]\nrepeat = 0", "2: alerts.gpu_oom.repeat: found 0, expected more than 0"),
         (
             "[channels.a]\ntype = 'slak'",
@@ -156,6 +160,8 @@ def test_faults_in_the_environment_name_the_variable(place):
     with pytest.raises(ConfigError) as caught:
         place.load("", GPUWARDEN_SERVER__LISEN="x")
     assert str(caught.value) == 'GPUWARDEN_SERVER__LISEN: server.lisen: unknown key; did you mean "listen"?'
+    (told,) = problems(place, "", GPUWARDEN_AGNT__NODE="x")
+    assert told == 'GPUWARDEN_AGNT__NODE: agnt: unknown key; did you mean "agent"?'
 
 
 def test_a_state_dir_in_the_file_must_be_absolute(place):

@@ -1,10 +1,12 @@
 """Layers: defaults, the agent's own file, the user's file, the environment, the command line; later ones win."""
 
+from pathlib import Path
+
 import pytest
 
 from agent.config.errors import ConfigError
 from agent.config.load import load
-from agent.config.locate import config_file, default_state_dir
+from agent.config.locate import config_file, default_config_file, default_state_dir
 from agent.core.model import AlertType, Severity
 
 
@@ -156,3 +158,9 @@ def test_a_fault_in_the_managed_layer_names_that_file(place):
     managed(place, "[agent]\nnod = 'x'")
     with pytest.raises(ConfigError, match=r"managed\.toml:2: agent\.nod: unknown key"):
         place.load()
+
+
+def test_a_user_whom_nobody_knows_has_the_root_for_a_home(monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("~nosuchuser").expanduser())
+    assert default_state_dir({}, root=False)[0] == Path("/.local/state/gpuwarden")
+    assert default_config_file({}, root=False) == Path("/.config/gpuwarden/config.toml")

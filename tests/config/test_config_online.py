@@ -100,5 +100,5 @@ def test_findings_name_machine_and_channels_but_no_secret(place):
     findings = check_online(place.load(CHANNELS), lambda endpoint: "refused" if endpoint.tls else None)
     assert [(finding.level, finding.text) for finding in findings] == [
         (Level.ERROR, "channels team, other: hooks.slack.com:443 cannot be reached: refused"),
-        (Level.NOTE, "channels hook: 127.0.0.1:8080 can be reached"),
+        (Level.NOTE, "channel hook: 127.0.0.1:8080 can be reached"),
     ]

@@ -108,6 +108,8 @@ def test_a_delay_says_until_when():
     held = decision("defer", "cooldown", until=NOW + 60_000)
     why = "the channel was told of the same condition a short while ago"
     assert tell(alert(), [held], [], [], UTC)[-1].endswith(f"held back until 2026-09-21 14:14:20: {why}.")
+    limited = decision("defer", "rate_limit", until=NOW + 60_000)
+    assert " until 2026-09-21 14:14:20 at the latest: the channel has had" in tell(alert(), [limited], [], [], UTC)[-1]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from agent.__main__ import main
 main()
 """
 
-SERVING = {"uvicorn", "starlette", "anyio", "asyncio"}
+SERVING = {"uvicorn", "starlette", "anyio"}
 CALLING = {"httpcore", "certifi"}
 COMMANDS = {
     "rich", "httpx", "tomli_w", "agent.simulation", "agent.runtime.rehearsal", "agent.sources.logs.offline",

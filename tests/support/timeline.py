@@ -14,7 +14,7 @@ from agent.core.ports import Reading, Receipt
 from agent.core.presentable import event_without_secrets
 from agent.core.record import WHY
 from agent.core.redact import Redactor
-from agent.runtime.evaluator import Settings
+from agent.runtime.evaluator_settings import Settings
 from agent.runtime.outlet import Outlet
 from agent.runtime.rehearsal import Rehearsal
 from agent.runtime.source_worker import SourceStep

@@ -85,4 +85,10 @@ def _loaded(data: bytes) -> "hyperscan.Database":
 def _folder() -> Path:
     """The service's own cache under systemd, else the user's."""
     given = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
-    return Path(given or Path.home() / ".cache") / "gpuwarden" / "patterns"
+    if given:
+        return Path(given) / "gpuwarden" / "patterns"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user whom nobody knows, in a container
+        home = Path("/")
+    return home / ".cache" / "gpuwarden" / "patterns"
