@@ -184,7 +184,7 @@ def _state(root: LogFinding, present: Sequence[LogFinding]) -> JobState:
 
 
 def _framework(log: Contents) -> str | None:
-    """Name what trains: by its numbers or markers, else by words that say it plainly. What is built on it goes first."""
+    """Name what trains: by its numbers or markers, else by its words; what is built on another goes before that."""
     if log.marker is not None and log.marker.over:
         return log.marker.framework
     named = (item.facts["framework"] for item in log.findings if "framework" in item.facts)
