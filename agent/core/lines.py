@@ -122,8 +122,10 @@ def unfolded(text: str) -> list[str]:
     fold = _FOLD.search(text) if '"' in text and "\\" in text else None
     if fold is None:
         return [text]
-    escape, quote = re.escape(fold["escape"]), re.escape(fold["quote"])
-    ends = [rf"(?<!\\){escape}n", *([r'(?<!\\)"(?=\s{0,4}[,}])'] if quote else [])]
+    escape, depth = re.escape(fold["escape"]), len(fold["quote"])
+    # A text ends at a quote that is escaped once less than those within it.
+    end = rf'(?<!\\)\\{{{depth // 2}}}"(?=\s{{0,4}}[,}}])'
+    ends = [rf"(?<!\\){escape}n", *([end] if depth else [])]
     parts = (part.replace(fold["quote"] + '"', '"') for part in re.split("|".join(ends), text))
     return [part for part in parts if part.strip()]
 

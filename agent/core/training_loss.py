@@ -40,7 +40,7 @@ _SURENESS: Sequence[frozenset[str]] = (
     frozenset({"train", "training", "tr", "trn", "lm", "model"}),
     frozenset({"total", "tot", "sum", "overall", "objective", "global"}),
 )
-_SUREST, _NAMED, _EPOCH, _AVERAGE, _TERM = 0, 1, 8, 9, 10
+_SUREST, _NAMED, _EPOCH, _AVERAGE, _TERM, _EVALUATED = 0, 1, 8, 9, 10, 11
 """Ranks of names, best first; between `_NAMED` and `_EPOCH` those of `_SURENESS`."""
 
 
@@ -54,9 +54,11 @@ def training_loss(text: str, prefer: Sequence[str] = ()) -> float | None:
     terms: set[str] = set()
     for name, value in _named(text):
         rank = _rank(name, prefer)
-        if rank is None or rank == _TERM:
+        if rank is None:
+            continue
+        if rank >= _TERM:
             terms.add(name)
-        if rank is not None and (best is None or rank <= best[0]):
+        if rank != _EVALUATED and (best is None or rank <= best[0]):
             best = (rank, value)
     if best is None or (best[0] == _TERM and len(terms) > 1):
         return None
@@ -85,8 +87,8 @@ def _rank(name: str, prefer: Sequence[str]) -> float | None:
     if name in prefer:
         return prefer.index(name) - len(prefer)
     words = {word for part in _WORDS.findall(name.replace("_", " ")) for word in _parted(part)}
-    if words & _EVALUATION or words & _NO_LOSS:
-        return None
+    if words & (_NO_LOSS | _EVALUATION):
+        return None if words & _NO_LOSS else _EVALUATED
     if name == "reduced_train_loss":
         return _SUREST - 0.5
     if not words:

@@ -125,11 +125,12 @@ def _is_past(log: Contents, number: int) -> bool:
 def _is_undone(finding: LogFinding, markers: Sequence[LogFinding]) -> bool:
     """Whether a good end without further steps proves that an error was caught.
 
-    Some programs say that training has ended however it ended; a framework says so only of a good end.
+    Some programs say that training has ended however it ended; a framework mostly says so only of a good end.
     """
     if _is_fatal(finding) or finding.doubt == incidents.REPORTS_AN_END:
         return False
-    return finding.doubt == incidents.FOLLOWS or any("framework" in item.facts for item in markers)
+    telling = ("framework" in item.facts and "however" not in item.facts for item in markers)
+    return finding.doubt == incidents.FOLLOWS or any(telling)
 
 
 def _before_another_run(log: Contents, number: int) -> bool:

@@ -212,3 +212,8 @@ def test_the_framework_of_a_log_without_numbers_is_the_one_that_its_words_name()
     assert verdict(marker=Marker("jax", ())).framework == "jax"
     assert verdict(named, marker=Marker("pytorch", ())).framework == "transformers"
     assert verdict(named, marker=Marker("axolotl", (), over=True)).framework == "axolotl"
+
+
+def test_a_framework_that_tells_an_end_however_it_came_proves_nothing():
+    end = marker(facts={"framework": "detectron2", "however": True})
+    assert short(verdict(oom(), end)) == (FAILED, OOM)

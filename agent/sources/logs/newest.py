@@ -3,6 +3,7 @@
 Knows records and patterns; what its findings come to is `core/runs`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from agent.sources.logs.engine import record_begin
 
 STEP_WITHIN = 24
 """Records before the newest loss in which its step is looked for; blocks of a line a value have that many."""
+
+_CUT_LOSS = re.compile(rb"(?i)loss['\"]?\s{0,3}[:=]\s{0,3}[-+]?\d{1,15}\.?$")
+"""A loss without a fraction at the very end of what was written is one that is cut within its digits."""
 
 Shown = tuple[int, Found]
 """The byte offset of a record, and what it shows."""
@@ -35,7 +39,8 @@ class Stretch:
     def backwards(self) -> Iterator[tuple[int, bytes, bool]]:
         """Each record that is not empty, the last one first: its offset, its bytes, and whether it has ended."""
         if self.pending is not None:
-            yield (*self.pending, self.ended)
+            offset, data = self.pending
+            yield offset, _CUT_LOSS.sub(b"", data), self.ended
         end = len(self.data)
         while end > 0:
             begin = record_begin(self.data, end)

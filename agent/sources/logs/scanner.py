@@ -51,12 +51,13 @@ class LogScanner:
         """How often a record has told of an activity."""
         self.output = output
         """The folder that the log names last as the one where checkpoints go."""
+        self.marker = rules.progress.table.over(progress.framework) if progress is not None else None
+        """The framework that the log's words name, whatever prints the numbers."""
         self.run = run if run is not None else Run(place.offset)
         self.suppressed = 0
         """Findings that were too many to tell."""
         self._rules = rules
         self._file = file
-        self._marker = rules.progress.table.over(progress.framework) if progress is not None else None
         self._recogniser = Recogniser(rules)
         self._buffer = Buffer(place, rules.max_line, rules.zone)
         self._progress_upto = place.offset
@@ -81,11 +82,6 @@ class LogScanner:
         return self._recogniser.place or self._buffer.place
 
     @property
-    def marker(self) -> Marker | None:
-        """The framework that the log's words name, whatever prints the numbers."""
-        return self._marker
-
-    @property
     def within_run(self) -> bool:
         """Whether a run is under way, so that no single record matters for progress."""
         return self.run.awaited is Awaited.NOTHING
@@ -101,7 +97,7 @@ class LogScanner:
     def complete(self) -> bool:
         """Whether a checkpoint keeps all that is known: nothing waits for more, and no framework for its numbers."""
         shown = self.progress.framework if self.progress is not None else None
-        named = self._marker is None or self._marker.framework == shown
+        named = self.marker is None or shown is not None
         return named and not self._recogniser.waits and self._buffer.place.offset == self.offset
 
     def feed(self, data: bytes, *, show: bool = True) -> list[Noticed]:
@@ -268,11 +264,20 @@ class LogScanner:
 
     def _mark(self, marker: Marker | None) -> None:
         """Note a framework by its texts, and name it where the numbers name none, or one that it is built on."""
-        if marker is not None and (self._marker is None or (marker.over and not self._marker.over)):
-            self._marker = marker
-        known = self._marker
-        if known is not None and self.progress is not None and (known.over or self.progress.framework is None):
+        before, known = self.marker, self._better(marker)
+        self.marker = known
+        if known is None or self.progress is None:
+            return
+        told = self.progress.framework
+        if known.over or told is None or (before is not None and told == before.framework):
             self.progress = replace(self.progress, framework=known.framework)
+
+    def _better(self, marker: Marker | None) -> Marker | None:
+        """The more telling of a marker and the known one: what is built on others stands before them in the table."""
+        known, order = self.marker, self._rules.progress.table.markers
+        if marker is None or known is None or marker == known:
+            return known or marker
+        return min(known, marker, key=order.index)
 
     def _is_beside(self, progress: Progress) -> bool:
         return runs.is_beside(self.run, self.progress, progress)
