@@ -78,7 +78,9 @@ def scan(known: Rules, path: str, advanced: Callable[[int], None] = lambda _: No
         found = offline.read(known, path, stream, advanced)
     progress = found.progress or NOTHING_YET
     full = ending.is_full(found.last, progress)
-    judged = verdict.judge(verdict.Contents(found.findings, found.begun, progress, found.size, full))
+    judged = verdict.judge(
+        verdict.Contents(found.findings, found.begun, progress, found.size, full, found.marker)
+    )
     return Scanned(
         findings=tuple(_finding(item) for item in judged.findings),
         summary=_summary(path, found, _with_side_files(path, found), judged),

@@ -36,6 +36,13 @@ _PREFIXES_AT_MOST = 4
 _WRAPPED = b'{"log":'
 """How a record of Docker's driver `json-file` begins, and of those that forward its records."""
 _DRAWN = re.compile(r"[\r\n]")
+_ANGLE = "\\u003c"
+"""How Docker writes the angle bracket of a bar. Its records hold 16 KiB at most, so a long bar is torn into several."""
+_TORN = re.compile(r'(?<!\\n)","stream":"std(?:out|err)",.{1,80}$')
+_REST_OF_BAR = re.compile(r"\d{0,15}/\d{1,15} \[")
+
+_FOLD = re.compile(r'(?P<escape>\\+)n[ \t]{0,16}File (?P<quote>\\*)"')
+"""A frame of a traceback in a record that holds the whole of it in one text, as loggers of JSON write it."""
 
 _STAMP = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[T _](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))? ?(?P<zone>Z|[+-]\d\d:?\d\d)?"
@@ -56,6 +63,7 @@ class Line:
 def clean(record: bytes) -> Line:
     """Turn a record's bytes into text: invalid UTF-8 replaced, escapes and controls gone, prefixes taken off."""
     text = plain(_unwrapped(record) if record.startswith(_WRAPPED) else record)
+    text = _untorn(text) if _ANGLE in text else text
     rank: int | None = None
     source = ""
     for _ in range(_PREFIXES_AT_MOST):
@@ -88,11 +96,36 @@ def _unwrapped(record: bytes) -> bytes:
         wrapped = json.loads(record)
     except (ValueError, RecursionError):
         return record
-    written = wrapped.get("log") if "stream" in wrapped else None
-    if not isinstance(written, str):
+    written = wrapped.get("log") if "stream" in wrapped or "kubernetes" in wrapped else None
+    if not isinstance(written, str) or '\n  File "' in written:
         return record
     drawn = [part for part in _DRAWN.split(written) if part.strip()]
-    return drawn[-1].encode("utf-8", "replace") if drawn else b""
+    if not drawn or _REST_OF_BAR.match(drawn[-1]):
+        return b""
+    return drawn[-1].encode("utf-8", "replace")
+
+
+def _untorn(text: str) -> str:
+    """A piece of a record of Docker's that is too long to be read whole: up to where its last bar is torn."""
+    text = text.replace(_ANGLE, "<").replace("\\u003e", ">")
+    torn = _TORN.search(text)
+    if torn is None or "%|" not in text:
+        return text
+    return text[: text.rfind("]", 0, torn.start()) + 1]
+
+
+def unfolded(text: str) -> list[str]:
+    """The lines of a traceback that a record of JSON, or a text shown with its escapes, holds with what is around it.
+
+    Of a record without one only itself. The escapes tell, not the syntax: a long record comes in pieces.
+    """
+    fold = _FOLD.search(text) if '"' in text and "\\" in text else None
+    if fold is None:
+        return [text]
+    escape, quote = re.escape(fold["escape"]), re.escape(fold["quote"])
+    ends = [rf"(?<!\\){escape}n", *([r'(?<!\\)"(?=\s{0,4}[,}])'] if quote else [])]
+    parts = (part.replace(fold["quote"] + '"', '"') for part in re.split("|".join(ends), text))
+    return [part for part in parts if part.strip()]
 
 
 def stamp(text: str, zone: tzinfo | None = None) -> int | None:

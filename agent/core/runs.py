@@ -75,7 +75,8 @@ def progressed(run: Run, shown: Progress | None, found: Found, offset: int) -> t
     """Take in what a line shows; the new state, what is now shown, and whether a run has just begun."""
     new = found.progress
     if found.yields_to(shown):
-        return run, merge(shown, new, weak=True), False
+        # Where the counter's own lines show no loss, the newest of the lines that do is its loss.
+        return run, merge(shown, new, weak=found.weak or run.own), False
     if run.awaited is Awaited.NOTHING:
         return _within(run, shown, found, offset)
     begun = _begun(run.anchor, found)

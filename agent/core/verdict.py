@@ -13,6 +13,7 @@ from agent.core.incidents import Seen
 from agent.core.job import NOTHING_YET, JobState
 from agent.core.model import Severity
 from agent.core.outcome import ends_a_run, state_of
+from agent.core.patterns import Marker
 
 CAUSE_WITHIN = 262_144
 """Bytes before a report of some end within which an uncaught error is what it reports."""
@@ -28,13 +29,16 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a finished log holds, in the order of the file. `full`: its last words are a full last bar."""
+    """What a finished log holds, in the order of the file. `full`: its last words are a full last bar; `marker`: the
+    framework that its words name.
+    """
 
     findings: Sequence[LogFinding]
     begun: Sequence[Begun] = ()
     progress: Progress = NOTHING_YET
     size: int = 0
     full: bool = False
+    marker: Marker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +184,11 @@ def _state(root: LogFinding, present: Sequence[LogFinding]) -> JobState:
 
 
 def _framework(log: Contents) -> str | None:
+    """Name what trains: by its numbers or markers, else by its words; what is built on another goes before that."""
+    if log.marker is not None and log.marker.over:
+        return log.marker.framework
     named = (item.facts["framework"] for item in log.findings if "framework" in item.facts)
-    return log.progress.framework or next(named, None)
+    return log.progress.framework or next(named, None) or (log.marker.framework if log.marker is not None else None)
 
 
 def _as_survived(finding: LogFinding) -> LogFinding:

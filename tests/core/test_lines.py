@@ -1,8 +1,9 @@
+import json
 from datetime import UTC, timedelta, timezone
 
 import pytest
 
-from agent.core.lines import clean, plain, stamp
+from agent.core.lines import clean, plain, stamp, unfolded
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,26 @@ def test_a_time_without_an_offset_is_read_in_the_zone_given():
 def test_a_hostile_record_takes_linear_time(unit):
     record = unit * (1_000_000 // len(unit))
     assert len(clean(record).text) <= len(record)
+
+
+@pytest.mark.parametrize("dump", [json.dumps, lambda text: json.dumps({"log": json.dumps({"msg": text})}), repr])
+def test_a_traceback_in_one_record_is_unfolded(dump):
+    lines = ["Traceback (most recent call last):", '  File "a.py", line 1, in <module>', "    f()", "ValueError: no"]
+    found = unfolded(dump("\n".join(lines)))
+    assert found[1:3] == lines[1:3]
+    assert found[0].endswith(lines[0])
+    assert found[3].rstrip("'\"") == lines[3]
+
+
+@pytest.mark.parametrize("text", ["", "a\\nb", '{"msg": "a\\nb"}', 'File "C:\\new\\a.py", line 3, in f'])
+def test_any_other_record_is_not_unfolded(text):
+    assert unfolded(text) == [text]
+
+
+def test_a_piece_of_a_long_record_of_docker_ends_with_its_last_whole_bar():
+    bars = " 12%|█ | 12/100 [00:12\\u003c01:00]\\r 13%|█ | 13/1"
+    assert clean(f'{bars}","stream":"stderr","time":"x"}}'.encode()).text == " 12%|█ | 12/100 [00:12<01:00]"
+
+
+def test_the_rest_of_a_torn_bar_shows_nothing():
+    assert clean(b'{"log":"43/1000 [01:00\\u003c09:10]\\n","stream":"stderr","time":"x"}').text == ""

@@ -9,8 +9,8 @@ class Story:
     def __init__(self):
         self.run, self.shown, self.begun = Run(0), None, []
 
-    def sees(self, step=None, total=100, loss=None, epoch=None, weak=False):
-        found = Found(Progress(step=step, total=total, loss=loss, epoch=epoch), weak)
+    def sees(self, step=None, total=100, loss=None, epoch=None, weak=False, stepless=False):
+        found = Found(Progress(step=step, total=total, loss=loss, epoch=epoch), weak, stepless)
         self.run, self.shown, begun = progressed(self.run, self.shown, found, offset=99)
         if begun:
             self.begun.append(step)
@@ -92,3 +92,12 @@ def test_an_evaluation_within_training_does_not_displace_its_bar():
     story = Story().sees(500, total=1000, loss=0.5).sees(3, total=8)
     assert (story.shown.step, story.shown.total) == (500, 1000)
     assert story.sees(3, total=8, loss=0.1).shown.total == 8
+
+
+def test_a_loss_on_a_line_of_its_own_is_that_of_a_counter_without_one():
+    story = Story().sees(3).sees(loss=2.5, stepless=True).sees(4).sees(loss=2.25, stepless=True)
+    assert (story.shown.step, story.shown.loss) == (4, 2.25)
+
+
+def test_a_loss_on_a_line_of_its_own_does_not_displace_that_of_the_counter():
+    assert Story().sees(3, loss=2.5).sees(loss=9.0, stepless=True).shown.loss == 2.5

@@ -8,6 +8,7 @@ from agent.core.facts import FindingKind, Progress, Role
 from agent.core.incidents import BUFFERED
 from agent.core.job import JobState
 from agent.core.model import Severity
+from agent.core.patterns import Marker
 from agent.core.verdict import CAUSE_WITHIN, Begun, Contents, judge
 from tests.core.values import finding
 
@@ -204,3 +205,10 @@ def test_the_framework_is_the_one_whose_numbers_or_markers_are_shown():
     named = marker(facts={"framework": "timm"})
     assert verdict(named).framework == "timm"
     assert verdict(named, progress=Progress(step=1, framework="lightning")).framework == "lightning"
+
+
+def test_the_framework_of_a_log_without_numbers_is_the_one_that_its_words_name():
+    named = marker(facts={"framework": "transformers"})
+    assert verdict(marker=Marker("jax", ())).framework == "jax"
+    assert verdict(named, marker=Marker("pytorch", ())).framework == "transformers"
+    assert verdict(named, marker=Marker("axolotl", (), over=True)).framework == "axolotl"

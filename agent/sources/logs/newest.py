@@ -39,9 +39,15 @@ class Stretch:
         end = len(self.data)
         while end > 0:
             begin = record_begin(self.data, end)
-            if begin < end and (begin > 0 or not self.cut):
-                yield self.base + begin, self.data[begin:end], True
+            shown = self._behind_a_bar(end) if begin == 0 and self.cut else begin
+            if shown < end:
+                yield self.base + shown, self.data[shown:end], True
             end = begin - 1
+
+    def _behind_a_bar(self, end: int) -> int:
+        """Where whole bars begin in a record that is cut; `end`, its end, where there are none."""
+        begin = self.data.find(b"]", 0, end) + 1
+        return begin if begin and b"%|" in self.data[begin:end] else end
 
 
 class Reader:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from agent.core.facts import LogFinding, Progress, TrainingSeen
 from agent.core.lines import clean
+from agent.core.patterns import Marker
 from agent.core.verdict import Begun
 from agent.sources.logs.buffer import KEPT
 from agent.sources.logs.recogniser import Place
@@ -46,6 +47,8 @@ class Found:
     last: tuple[str, ...] = ()
     output: str | None = None
     """The folder that the log names last as the one where checkpoints go."""
+    marker: Marker | None = None
+    """The framework that its words name."""
 
 
 def read(rules: Rules, path: str, stream: BinaryIO, advanced: Callable[[int], None] = lambda _: None) -> Found:
@@ -85,6 +88,7 @@ class _Reader:
         self._take(self._scanner.settle(blocks=True, over=True))
         self.found.progress = self._scanner.progress
         self.found.output = self._scanner.output
+        self.found.marker = self._scanner.marker
         self.found.suppressed += self._scanner.suppressed
         records = _RECORDS.findall(self._tail[-LAST_WORDS:])
         self.found.last = tuple(text for text in (clean(record).text for record in records) if text)

@@ -12,7 +12,7 @@ from itertools import chain
 from agent.core.block import Block, Step
 from agent.core.blocks import BLOCKS, WATCHING
 from agent.core.facts import Role
-from agent.core.lines import Line
+from agent.core.lines import Line, unfolded
 from agent.core.signatures import Reading, Signature, excerpt, read, recognise
 from agent.sources.logs.chunk import Span
 from agent.sources.logs.rules import Rules
@@ -93,6 +93,10 @@ class Recogniser:
 
     def look(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
         """Look at the next record. `patterns`: numbers of the signatures whose pattern was found in it."""
+        for text in unfolded(record.line.text):
+            yield from self._look(replace(record, line=replace(record.line, text=text)), patterns)
+
+    def _look(self, record: Record, patterns: Collection[int]) -> Iterator[Meaning]:
         source = record.line.source
         watching = self._watching.get(source)
         if watching is not None:
@@ -112,6 +116,9 @@ class Recogniser:
 
     def peek(self, record: Record, patterns: Collection[int], *, over: bool) -> Iterator[Meaning]:
         """Look at a record that may still grow, unless all is `over`: it may end a block, but is not used up by one."""
+        if over and len(unfolded(record.line.text)) > 1:
+            yield from self.look(record, patterns)
+            return
         watching, item = self._watching.get(record.line.source), self._open.get(record.line.source)
         if watching is not None:
             yield from self._try(watching, record, over=over)

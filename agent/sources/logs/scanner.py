@@ -81,6 +81,11 @@ class LogScanner:
         return self._recogniser.place or self._buffer.place
 
     @property
+    def marker(self) -> Marker | None:
+        """The framework that the log's words name, whatever prints the numbers."""
+        return self._marker
+
+    @property
     def within_run(self) -> bool:
         """Whether a run is under way, so that no single record matters for progress."""
         return self.run.awaited is Awaited.NOTHING
