@@ -64,12 +64,20 @@ class DiskFault:
     at: int
     read_only: bool = False
     """Whether it says that the file system can only be read any more."""
+    affected: tuple[str, ...] = ()
+    """The devices that lose data with it, such as the volumes on it."""
 
     def concerns(self, mounted: str) -> bool:
-        """Whether a mounted device, such as `/dev/nvme0n1p2`, is this one or a part of it."""
-        # Parts of what ends in a digit are told by a letter: `nvme0` has `nvme0n1p2`, and `sda1` has no `sda12`.
-        part = r"(?:n\d+)?(?:p\d+)?" if self.device[-1:].isdigit() else r"\d*"
-        return re.fullmatch(re.escape(self.device) + part, mounted.removeprefix("/dev/")) is not None
+        """Whether a mounted device, such as `/dev/nvme0n1p2`, is this one, a part of it, or stands on it."""
+        name = mounted.removeprefix("/dev/")
+        return name in self.affected or part_of(name, self.device)
+
+
+def part_of(name: str, device: str) -> bool:
+    """Whether a block device is that `device` (a partition, a disk or its controller) or a part of it."""
+    # Parts of what ends in a digit are told by a letter: `nvme0` has `nvme0n1p2`, and `sda1` has no `sda12`.
+    part = r"(?:n\d+)?(?:p\d+)?" if device[-1:].isdigit() else r"\d*"
+    return re.fullmatch(re.escape(device) + part, name) is not None
 
 
 def readings(samples: Iterable[Sample]) -> tuple[DiskReading, ...]:

@@ -209,6 +209,8 @@ class KernelSeen:
     device: str | None = None
     """A block device, without `/dev/`."""
     facts: Mapping[str, Json] = field(default_factory=dict)
+    affected: tuple[str, ...] = ()
+    """The devices that lose data with that one, such as the volumes on it."""
 
 
 Fact = (

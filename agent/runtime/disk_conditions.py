@@ -34,7 +34,8 @@ class DiskConditions:
     def hear(self, fact: KernelSeen, at: int) -> None:
         """Take in what the kernel wrote of a device."""
         if fact.device is not None and self._faults is not None:
-            self._faults[fact.device] = DiskFault(fact.device, fact.text, at, fact.kind is KernelKind.READ_ONLY)
+            read_only = fact.kind is KernelKind.READ_ONLY
+            self._faults[fact.device] = DiskFault(fact.device, fact.text, at, read_only, fact.affected)
             self._judged.clear()
 
     def seen(

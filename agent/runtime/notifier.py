@@ -166,7 +166,7 @@ class Notifier:
             news.told(conn, found, receipt, now)
             state = self._state(conn)
             if self._outlet.digests:
-                recovery.tell_together(conn, state, now)
+                recovery.tell_together(conn, state, now, self._direct.goes)
             recovery.try_others(conn, state, now)
             ledger.save_channel_state(conn, retry.after_success(state, now))
             return True

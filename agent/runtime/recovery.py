@@ -1,6 +1,7 @@
 """What happens to the queues when a channel works again after an outage, in the transaction that notes that it does."""
 
 import sqlite3
+from collections.abc import Callable
 
 from agent.core import health_rules, retry
 from agent.core.model import ChannelState, Delivery, DeliveryState, Hold, NotificationKind
@@ -9,10 +10,15 @@ from agent.core.policy.delivery import address_digest
 from agent.store import alerts, backlog, deliveries, digests, ledger, outbox
 
 
-def tell_together(conn: sqlite3.Connection, state: ChannelState, now: int) -> None:
-    """Make one digest of what has piled up. `state` is the channel's from before it worked again."""
+def tell_together(
+    conn: sqlite3.Connection, state: ChannelState, now: int, gone: Callable[[Delivery], bool]
+) -> None:  # fmt: skip
+    """Make one digest of what has piled up. `state` is the channel's from before it worked again.
+
+    `gone` tells of a row whether it has been sent past the store, and only waits for that to be written down.
+    """
     queued = deliveries.queued(conn, state.channel)
-    rows = [row for row in queued if row.kind is not NotificationKind.DIGEST]
+    rows = [row for row in queued if row.kind is not NotificationKind.DIGEST and not gone(row)]
     if not catch_up.piled_up(state, rows, now):
         return
     current = {alert.id: alert for alert in alerts.by_ids(conn, [row.alert_id for row in rows])}

@@ -16,7 +16,7 @@ from agent.core.kernel_log import Reader, Recognised, Record, records
 from agent.core.model import Json, Sample
 from agent.core.ports import Reading, Unavailable
 from agent.core.units import parse_duration
-from agent.sources import proc
+from agent.sources import block_devices, proc
 
 KMSG = Path("/dev/kmsg")
 RECORD_AT_MOST = 8_192
@@ -125,7 +125,8 @@ class KernelSource:
     def _event(self, found: Recognised, record: Record, written_at: int, now: Instant) -> Event:
         fact = KernelSeen(
             self._boot_id(), found.kind, found.text, written_at, found.pci, found.xid, found.pid, found.process,
-            _named(found.device), found.facts,
+            found.device and block_devices.named(found.device), found.facts,
+            block_devices.standing_on(found.device) if found.device else (),
         )  # fmt: skip
         return Event(event_id("kernel", self._boot_id(), record.sequence), self.name, now.wall, fact)
 
@@ -149,13 +150,3 @@ class KernelSource:
         if self._boot is None:
             self._boot = proc.boot_id()
         return self._boot
-
-
-def _named(device: str | None) -> str | None:
-    """A block device by the name under `/dev` that it is mounted by: mapped ones have a number and a name."""
-    if device is None or not device.startswith("dm-"):
-        return None if device is None else device.replace("!", "/")
-    try:
-        return f"mapper/{Path(f'/sys/block/{device}/dm/name').read_text(encoding='utf-8').strip()}"
-    except OSError:
-        return device

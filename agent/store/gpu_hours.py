@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
 
 from agent.core.gpu_usage import WHOLE, Usage, UsageKey
 
@@ -26,32 +27,27 @@ def of_hour(conn: sqlite3.Connection, hour: int) -> dict[UsageKey, Usage]:
 
 def by_job(conn: sqlite3.Connection, since: int, until: int) -> dict[str, Usage]:
     """What each job did with its GPUs, over the hours that begin in the period (UTC milliseconds, `until` excluded)."""
-    found = conn.execute(
-        "SELECT job_id, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "
-        "FROM gpu_hour WHERE hour >= ? AND hour < ? AND job_id <> ? GROUP BY job_id",
-        (since, until, WHOLE),
-    )
-    return {job: Usage(*sums) for job, *sums in found}
+    return _sums(conn, "job_id", "job_id <> ?", since, until)
 
 
 def by_gpu(conn: sqlite3.Connection, since: int, until: int) -> dict[str, Usage]:
     """What each GPU of the node did over the same hours, by UUID; their sum is the node's."""
-    found = conn.execute(
-        "SELECT gpu, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "
-        "FROM gpu_hour WHERE hour >= ? AND hour < ? AND job_id = ? GROUP BY gpu",
-        (since, until, WHOLE),
-    )
-    return {gpu: Usage(*sums) for gpu, *sums in found}
+    return _sums(conn, "gpu", "job_id = ?", since, until)
 
 
 def by_hour(conn: sqlite3.Connection, since: int, until: int) -> dict[int, Usage]:
     """What all GPUs of the node did together, by the beginning of the hour."""
+    return _sums(conn, "hour", "job_id = ?", since, until)
+
+
+def _sums(conn: sqlite3.Connection, column: str, which: str, since: int, until: int) -> dict[Any, Usage]:
+    """Add up by a column what is of the GPUs themselves, or of jobs; `which` is a constant with a place for `WHOLE`."""
     found = conn.execute(
-        "SELECT hour, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "
-        "FROM gpu_hour WHERE hour >= ? AND hour < ? AND job_id = ? GROUP BY hour",
+        f"SELECT {column}, sum(seen), sum(held), sum(measured), sum(busy), sum(idle), sum(energy), max(memory_peak) "  # noqa: S608 - constants only
+        f"FROM gpu_hour WHERE hour >= ? AND hour < ? AND {which} GROUP BY {column}",
         (since, until, WHOLE),
     )
-    return {hour: Usage(*sums) for hour, *sums in found}
+    return {key: Usage(*sums) for key, *sums in found}
 
 
 def _values(usage: Usage) -> tuple[float | None, ...]:

@@ -28,8 +28,8 @@ def evening(tmp_path):
     """Builds a node at 21:50, ten minutes before quiet hours."""
     made = []
 
-    def make(*recipients):
-        made.append(NodeOnADisk(tmp_path / "state", VirtualClock(at("21:50")), *recipients, rules=NIGHT))
+    def make(*recipients, rules=NIGHT):
+        made.append(NodeOnADisk(tmp_path / "state", VirtualClock(at("21:50")), *recipients, rules=rules))
         made[-1].run(1)
         return made[-1]
 
@@ -110,3 +110,20 @@ def test_what_is_refused_past_the_store_is_tried_seldom_and_given_up_in_the_outb
     node.empty()
     node.run(60)
     assert {row.state for row in node.deliveries() if row.severity == 3} == {DeliveryState.DEAD}
+
+
+def test_what_was_sent_past_the_store_is_not_in_the_digest_after_an_outage(evening):
+    node = evening(CHAT, rules=Rules())
+    node.channels["ops"].fail = [DOWN] * 100
+    for number in range(3):
+        node.emit(AlertType.JOB_FAILED, job={"id": f"before-{number}"})
+    node.run(45 * 60, step=5)
+    node.fill()
+    node.channels["ops"].fail = []
+    node.emit(AlertType.JOB_FAILED, job={"id": "meanwhile"})
+    node.run(60)
+    node.empty()
+    node.run_until(at("22:30") + 10 * HOUR)
+    members = [member.job["id"] for item in node.channels["ops"].sent for member in item.message.members if member.job]
+    alone = [item.message.alert.job["id"] for item in node.channels["ops"].sent if item.message.alert.job]
+    assert sorted(members + alone) == ["before-0", "before-1", "before-2", "meanwhile"]

@@ -101,6 +101,19 @@ def test_an_error_of_a_disk_is_told_at_once_and_is_over_after_half_an_hour(nodes
     assert node.sent()[1:] == [("disk_warning", "resolved")]
 
 
+def test_an_error_of_a_disk_concerns_what_stands_on_it(nodes):
+    node = nodes(disk=DiskLimits(forecast=False))
+    node.disk(50)
+    node.run(5)
+    line = "I/O error, dev nvme1n1, sector 2048 op 0x0:(READ)"
+    node.tell(KernelSeen(BOOT, KernelKind.DISK_IO, line, 0, device="nvme1n1", affected=("md0", "nvme1n1")))
+    node.run(1)
+    assert node.sent() == []
+    node.tell(KernelSeen(BOOT, KernelKind.DISK_IO, line, 0, device="nvme1n1", affected=("nvme1n1", "sda1")))
+    node.run(1)
+    assert [item.message.alert.title for item in node.channels["ops"].sent] == ["Disk error: /data"]
+
+
 def test_a_file_system_that_the_kernel_makes_read_only_is_told_before_the_next_look(nodes):
     node = nodes(disk=DiskLimits(forecast=False))
     node.disk(50)

@@ -15,7 +15,10 @@ GOOD_ENDS = {
 }  # fmt: skip
 """Why a delivery may have ended. No limit is among them: it delays and merges, and drops nothing."""
 YOUNG = DAY
-"""No message is given up for its age before."""
+"""No message is given up for its age before. A digest is as old as its members, which come before it."""
+
+
+DIGEST = NotificationKind.DIGEST
 
 
 def outcomes(month):
@@ -39,7 +42,7 @@ def ends(month):
             yield f"{what} ended for {row.reason}"
         elif reason == "rejected" and not {row.id, row.merged_into} & month.refused:
             yield f"{what} was given up as refused, which it never was"
-        elif reason == "too_old" and dead_at[row.id] - row.created_at < YOUNG:
+        elif reason == "too_old" and dead_at[row.id] - row.created_at < YOUNG and row.kind is not DIGEST:
             yield f"{what} was given up for its age, after {dead_at[row.id] - row.created_at} ms"
         elif reason == "quiet_hours" and not month.rules.quiet_hours.suppress:
             yield f"{what} was left out by quiet hours that only delay"
