@@ -23,6 +23,7 @@ _ASIDE = re.compile(
     r"val|test|dev\b|best|min|max|prev|last|thresh|limit|clip|target|init|scale|stop|weight", re.IGNORECASE
 )
 """In the name of a loss that is not the training's, or of a setting."""
+_LISTED = re.compile(rf"\blosses: [^\]]{{0,200}}\btotal (?P<total>{_VALUE})", re.IGNORECASE)
 _NO_NUMBER = re.compile(r"[-+]?(?:nan|inf)", re.IGNORECASE)
 _GRADIENT = re.compile(r"grad[_ ]?norm['\"]?\s{0,3}[=:]\s{0,3}['\"]?(?:nan|inf)\b", re.IGNORECASE)
 _SUMMARY = re.compile(r"train_runtime")
@@ -55,6 +56,9 @@ def number(text: str) -> Number | None:
         return Number.NONE if _NO_NUMBER.search(columns["losses"]) else Number.FINITE
     found = [match["value"] for match in _LOSS.finditer(text) if not _ASIDE.search(match["name"])]
     broken = _GRADIENT.search(text) is not None
+    if not found:
+        listed = _LISTED.search(text)
+        found = [listed["total"]] if listed is not None else []
     if not found:
         # Megatron leaves out a loss that is not a number.
         return Number.NONE if broken and _MEGATRON.search(text) else None

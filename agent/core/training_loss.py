@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 _PLACE = re.compile(
     r"loss(?P<rest>[\w/.-]{0,40}(?: \([a-z_]{1,16}\))?)['\")]{0,2}"
-    r"(?:\s{0,8}(?:[:=|]|->|is\b)\s{0,12}|\s{1,3})"
+    r"(?:\s{0,8}(?:[:=|\uff1a]|->|is\b)\s{0,12}|\s{1,3})"
     r"(?:tensor\()?['\"\[(]?"
     r"(?P<value>[-+]?(?:\d{1,15}(?:\.\d{0,30})?(?:e[-+]?\d{1,4})?|nan|inf(?:inity)?))(?:(?<=[nfy])\.0)?(?!\w|[./]\d)"
 )
@@ -23,7 +23,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_EVALUATION = _words("val valid validation eval evaluation evaluating test testing dev heldout holdout")
+_EVALUATION = _words("val cv valid validation eval evaluation evaluating test testing dev heldout holdout")
 _NO_LOSS = _words(
     "scale scaler scaling weight weights coef coeff coefficient alpha lambda func function fn type name every interval"
     " freq limit thresh threshold tolerance ratio change delta diff std var best min max lowest highest prev previous"
