@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 
 from agent.core.model import Delivery
 from agent.core.ports import Receipt
@@ -19,6 +20,7 @@ class DirectWay:
         self._taken: set[str] = set()
         """What is being sent."""
         self._receipts: dict[str, Receipt] = {}
+        self._withheld: set[str] = set()
 
     def put(self, delivery: Delivery) -> None:
         """Add a delivery, to be sent once its `next_at` has come."""
@@ -49,10 +51,16 @@ class DirectWay:
         with self._lock:
             return self._receipts.get(delivery_id)
 
+    def withhold(self, delivery_ids: Iterable[str]) -> None:
+        """These deliveries are decided otherwise, which could not be stored: they do not go this way."""
+        with self._lock:
+            self._withheld.update(delivery_ids)
+
     def withdraw(self) -> None:
         """The store works again: what was not sent yet goes the usual way."""
         with self._lock:
             self._waiting.clear()
+            self._withheld.clear()
 
     @property
     def used(self) -> bool:
@@ -64,6 +72,10 @@ class DirectWay:
         with self._lock:
             waits = any(item.id == delivery.id for item in self._waiting.get(delivery.channel, ()))
             return waits or delivery.id in self._receipts or delivery.id in self._taken
+
+    def may_go(self, delivery: Delivery) -> bool:
+        """Whether this delivery, of which the store says that it waits, may go this way."""
+        return not self.goes(delivery) and delivery.id not in self._withheld
 
     def forget(self, delivery: Delivery) -> None:
         """The row is settled."""

@@ -156,6 +156,7 @@ class Dispatch:
         self._board.store_failed(str(error), now, full=isinstance(error, StoreFull))
         ready = [row for row in (*changes.inserts, *self._freed) if row.state is DeliveryState.QUEUED]
         urgent = [row for row in ready if row.severity is Severity.CRITICAL and row.kind is not NotificationKind.DIGEST]
+        self._direct.withhold(move.delivery_id for move in self._unsaved.moves)
         for row in urgent:
             self._direct.put(row)
         self._freed = []

@@ -218,7 +218,7 @@ class Notifier:
         if retry.paused(state, now):
             return False
         due = [row for row in rows if row.severity is Severity.CRITICAL and row.next_at <= now]
-        urgent = [row for row in due if row.kind is not NotificationKind.DIGEST and not self._direct.goes(row)]
+        urgent = [row for row in due if row.kind is not NotificationKind.DIGEST and self._direct.may_go(row)]
         for row in urgent:
             self._direct.put(row)
         return bool(urgent)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agent.core.clock import HOUR
-from agent.core.model import AlertType, DeliveryState, NotificationKind
+from agent.core.model import AlertType, DeliveryState, NotificationKind, Status
 from agent.core.policy.model import Recipient, Rules
 from agent.core.policy.windows import QuietHours, Window
 from agent.core.ports import SendError, SendErrorKind
@@ -61,7 +61,7 @@ def test_who_was_told_past_the_store_that_something_fires_is_told_that_it_is_ove
     node.emit(AlertType.GPU_ERROR, labels={"gpu_uuid": "GPU-1"})
     node.run_until(at("22:10"))
     node.empty()
-    node.emit(AlertType.GPU_ERROR, status="resolved", labels={"gpu_uuid": "GPU-1"})
+    node.emit(AlertType.GPU_ERROR, status=Status.RESOLVED, labels={"gpu_uuid": "GPU-1"})
     node.run(60)
     assert told(node, "pager", AlertType.GPU_ERROR) == ["fired", "resolved"]
 
@@ -127,3 +127,17 @@ def test_what_was_sent_past_the_store_is_not_in_the_digest_after_an_outage(eveni
     members = [member.job["id"] for item in node.channels["ops"].sent for member in item.message.members if member.job]
     alone = [item.message.alert.job["id"] for item in node.channels["ops"].sent if item.message.alert.job]
     assert sorted(members + alone) == ["before-0", "before-1", "before-2", "meanwhile"]
+
+
+def test_what_a_resolve_has_taken_the_place_of_is_not_sent_past_the_store_after_it(evening):
+    node = evening(CHAT, rules=Rules())
+    node.channels["ops"].fail = [DOWN] * 100
+    node.emit(AlertType.GPU_ERROR, labels={"gpu_uuid": "GPU-1"})
+    node.run(45 * 60, step=5)
+    node.fill()
+    node.channels["ops"].fail = []
+    node.emit(AlertType.GPU_ERROR, status=Status.RESOLVED, labels={"gpu_uuid": "GPU-1"})
+    node.run(20 * 60, step=5)
+    node.empty()
+    node.run(20 * 60, step=5)
+    assert told(node, "ops", AlertType.GPU_ERROR) == ["resolved"]  # fired and resolved, in one message
