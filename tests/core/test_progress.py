@@ -5,9 +5,12 @@ from re import _constants, _parser
 
 import pytest
 
+from agent.core import samples
 from agent.core.facts import Activity, Progress
 from agent.core.lines import clean
+from agent.core.model import AlertType, NotificationKind
 from agent.core.patterns import Table, merge, regex
+from agent.core.payload import payload
 from agent.core.progress import GROUPS, builtin, own, parse, same
 
 LINES = [json.loads(line) for line in Path(__file__).with_name("progress_lines.jsonl").read_text().splitlines()]
@@ -160,6 +163,13 @@ def test_lines_seen_in_the_wild_are_read_as_printed(row):
 def test_an_evaluation_shows_no_loss_and_no_step(line):
     shown = parse(line)
     assert shown is None or (shown.step, shown.loss) == (None, None)
+
+
+def test_an_alert_of_the_agent_that_its_receiver_prints_is_no_training():
+    fired = samples.full(AlertType.JOB_FAILED, "node-1", 0)
+    body = json.dumps(payload(fired, kind=NotificationKind.FIRED, reason="first notification", sent_at=0))
+    assert "step" in body
+    assert parse(clean(body.encode()).text) is None
 
 
 def test_an_activity_glued_to_a_bar_is_newer_than_the_bar():
