@@ -75,9 +75,12 @@ def held_open(month):
     }
     for name, told in month.told.items():
         stands = {item.alert.id: item.over for item in told}
+        latest = {item.alert.fingerprint: item.over for item in told}
         for alert_id in [alert_id for alert_id, over in stands.items() if not over]:
             alert = month.node.alert(alert_id)
-            if alert.status is Status.RESOLVED and (alert_id, name) not in refused:
+            # Quiet hours that only suppress leave out an end, once a later episode has been told to be over.
+            later = month.rules.quiet_hours.suppress and latest[alert.fingerprint]
+            if alert.status is Status.RESOLVED and (alert_id, name) not in refused and not later:
                 yield f"{name} was never told that {alert.type} {alert_id} is over"
 
 
