@@ -10,6 +10,7 @@ from agent.sources.logs.log import OPEN_FOR
 from tests.sources.logs.watching import append, oom
 
 BAR = " 10%|#         | 100/1000 [00:10<01:30, 10.00it/s, loss=2.5]\n"
+LARGE = 1 << 17
 KEPT_AT_MOST = 2_560
 """Bytes that one log at rest may take, with all texts."""
 
@@ -118,6 +119,8 @@ def test_each_takes_little(tmp_path, watches, start):
     count = 300
     for number in range(count):
         (tmp_path / f"{number}.log").write_text(BAR)
+    (tmp_path / "first").write_text(BAR)
+    watches(tmp_path / "first").settle()  # what all logs share, such as compiled patterns, is there before
     watch = watches(tmp_path / "*.log", start=start)
     tracemalloc.start()
     try:
@@ -125,8 +128,9 @@ def test_each_takes_little(tmp_path, watches, start):
         watch.look(OPEN_FOR)
         watch.checkpoint, watch.events, watch.logs = {}, {}, {}  # the test's own
         gc.collect()
-        taken = tracemalloc.get_traced_memory()[0]
+        traces = tracemalloc.take_snapshot().traces
     finally:
         tracemalloc.stop()
     assert watch.sample("log_files") == count
-    assert taken / count < KEPT_AT_MOST
+    # The interpreter's own tables grow at any time, by one large block.
+    assert sum(trace.size for trace in traces if trace.size < LARGE) / count < KEPT_AT_MOST
