@@ -67,6 +67,18 @@ def spool(tmp_path, monkeypatch):
     return directory
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """Let children hear signals that these tests were started to ignore, as a shell does in the background."""
+    marks = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    ignored = [mark for mark in marks if signal.getsignal(mark) is signal.SIG_IGN]
+    for mark in ignored:
+        signal.signal(mark, signal.SIG_DFL)
+    yield
+    for mark in ignored:
+        signal.signal(mark, signal.SIG_IGN)
+
+
 @pytest.fixture
 def start(spool):
     """Start `exec` with the arguments given; what still runs at the end is killed."""
