@@ -4,11 +4,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 
-from agent.core.model import Delivery
+from agent.core.model import Delivery, NotificationKind, Severity
 from agent.core.ports import Receipt
 
 LIMIT = 1_000
 """Deliveries that wait for one channel, and receipts of all; beyond it the oldest give way."""
+
+
+def urgent(rows: Iterable[Delivery]) -> list[Delivery]:
+    """Those that go past a store that refuses; what a digest would tell is not at hand without it."""
+    return [row for row in rows if row.severity is Severity.CRITICAL and row.kind is not NotificationKind.DIGEST]
 
 
 class DirectWay:

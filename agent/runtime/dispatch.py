@@ -10,7 +10,7 @@ from agent.core.bounded import bounded
 from agent.core.clock import DAY, Instant
 from agent.core.clock_steps import GRACE
 from agent.core.docket import Docket
-from agent.core.model import Delivery, DeliveryState, NotificationKind, Severity
+from agent.core.model import Delivery, DeliveryState, NotificationKind
 from agent.core.policy import affected
 from agent.core.policy.cooldown import RECURRENCE_WINDOW
 from agent.core.policy.decided import Plan
@@ -19,7 +19,7 @@ from agent.core.policy.owed import UNSENT
 from agent.core.policy.plan import plan
 from agent.runtime.board import Board
 from agent.runtime.changes import Changes, store
-from agent.runtime.direct import DirectWay
+from agent.runtime.direct import DirectWay, urgent
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.store import alerts, backlog, clock, deliveries, digests, ledger, limits, silences
@@ -154,13 +154,12 @@ class Dispatch:
         if self._board.store_trouble() is None:
             event(_log, logging.ERROR, "the store refuses; critical alerts go out directly", reason=str(error))
         self._board.store_failed(str(error), now, full=isinstance(error, StoreFull))
-        ready = [row for row in (*changes.inserts, *self._freed) if row.state is DeliveryState.QUEUED]
-        urgent = [row for row in ready if row.severity is Severity.CRITICAL and row.kind is not NotificationKind.DIGEST]
+        ready = urgent(row for row in (*changes.inserts, *self._freed) if row.state is DeliveryState.QUEUED)
         self._direct.withhold(move.delivery_id for move in self._unsaved.moves)
-        for row in urgent:
+        for row in ready:
             self._direct.put(row)
         self._freed = []
-        self._announce({row.channel for row in urgent})
+        self._announce({row.channel for row in ready})
 
 
 def _name_affected(docket: Docket, changes: Changes, result: Plan) -> None:

@@ -13,12 +13,12 @@ from agent.core import retry
 from agent.core.clock import SECOND, Clock, Instant
 from agent.core.clock_steps import GRACE
 from agent.core.message import Message, fallback
-from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind, Severity
+from agent.core.model import ChannelState, Delivery, DeliveryState, NotificationKind
 from agent.core.ports import Receipt, SendError, SendErrorKind
 from agent.core.record import WHY
 from agent.core.retry import Settled
 from agent.runtime import news, recovery
-from agent.runtime.direct import DirectWay
+from agent.runtime.direct import DirectWay, urgent
 from agent.runtime.log import event
 from agent.runtime.metrics import Metrics
 from agent.runtime.news import News
@@ -69,9 +69,9 @@ class Notifier:
 
     def step(self, now: Instant) -> Next:
         """Send at most one message; the next step follows at once while more are due."""
-        urgent = self._direct.take(self._outlet.name, now.wall)
-        if urgent is not None:
-            self._send_directly(urgent)
+        row = self._direct.take(self._outlet.name, now.wall)
+        if row is not None:
+            self._send_directly(row)
             return Next(0.0)
         try:
             reminded = self._upkeep.remind(self._db, now)
@@ -217,11 +217,10 @@ class Notifier:
             return False
         if retry.paused(state, now):
             return False
-        due = [row for row in rows if row.severity is Severity.CRITICAL and row.next_at <= now]
-        urgent = [row for row in due if row.kind is not NotificationKind.DIGEST and self._direct.may_go(row)]
-        for row in urgent:
+        due = [row for row in urgent(rows) if row.next_at <= now and self._direct.may_go(row)]
+        for row in due:
             self._direct.put(row)
-        return bool(urgent)
+        return bool(due)
 
     def _send_directly(self, row: Delivery) -> None:
         """Send past the outbox, which cannot be written. The receipt is kept until the row can be settled."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from agent.core import health_rules, retry
 from agent.core.model import ChannelState, Delivery, DeliveryState, Hold, NotificationKind
 from agent.core.policy import catch_up
-from agent.core.policy.delivery import address_digest
+from agent.core.policy.delivery import address_digest, waiting_digest
 from agent.store import alerts, backlog, deliveries, digests, ledger, outbox
 
 
@@ -23,7 +23,7 @@ def tell_together(
         return
     current = {alert.id: alert for alert in alerts.by_ids(conn, [row.alert_id for row in rows])}
     merged = catch_up.merged(rows, current)
-    digest = next((row for row in digests.unfinished(conn).values() if _joins(row, state.channel)), None)
+    digest = waiting_digest(digests.unfinished(conn).values(), state.channel)
     if digest is None and len(merged) < 2:  # noqa: PLR2004 - one alone is told as itself
         return
     if digest is None:
@@ -44,10 +44,6 @@ def try_others(conn: sqlite3.Connection, state: ChannelState, now: int) -> None:
         if other.channel != state.channel and health_rules.unreachable(other):
             ledger.save_channel_state(conn, retry.lifted(other))
             backlog.hasten(conn, other.channel, now)
-
-
-def _joins(digest: Delivery, channel: str) -> bool:
-    return digest.channel == channel and digest.state is DeliveryState.QUEUED
 
 
 def _digest(rows: list[Delivery], now: int) -> Delivery:

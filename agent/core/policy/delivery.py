@@ -61,3 +61,8 @@ def address_digest(
         next_at=at,
         snapshot=lead,
     )
+
+
+def waiting_digest(digests: Iterable[Delivery], channel: str) -> Delivery | None:
+    """The digest of a channel that is not on its way yet, and so takes more."""
+    return next((row for row in digests if row.channel == channel and row.state is DeliveryState.QUEUED), None)

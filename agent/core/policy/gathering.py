@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from agent.core.model import Delivery, DeliveryState, Hold
+from agent.core.model import Delivery, Hold
 from agent.core.policy import rate_limit, traffic
 from agent.core.policy.clock_set import MOST_SINGLE
-from agent.core.policy.delivery import address_digest
+from agent.core.policy.delivery import address_digest, waiting_digest
 from agent.core.policy.model import PASS, Action, Context, Verdict
 from agent.core.policy.pipeline import judge
 from agent.core.policy.settling import News, Settling
@@ -77,7 +77,7 @@ class Gathering:
     def _send(self, batch: list[News], key: Key) -> None:
         """Tell a batch in a digest, which may be one that waits already; one alone is told as itself."""
         hold, channel, group = key
-        waiting = next((row for row in self._context.digests.values() if _takes_more(row, channel)), None)
+        waiting = waiting_digest(self._context.digests.values(), channel)
         if waiting is None and len(batch) == 1:
             self._settling.settle(batch[0], PASS)
             return
@@ -94,7 +94,3 @@ class Gathering:
             lead.alert, lead.alert.severity, map(self._settling.row_id, batch), channel=lead.recipient.name,
             channel_type=lead.recipient.type, at=self._now,
         )  # fmt: skip
-
-
-def _takes_more(digest: Delivery, channel: str) -> bool:
-    return digest.channel == channel and digest.state is DeliveryState.QUEUED

@@ -1,6 +1,6 @@
 """What the policy judges with: recipients, rules, proposals and verdicts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -177,11 +177,10 @@ class Context:
     """The channels with something to send, by which it shows whether they work."""
     clock_set: bool = False
     """Whether the clock was set a moment ago, so that timers may have ended all at once."""
-    _quiet: dict[tuple[str, AlertType], int | None] = field(default_factory=dict)
-    _known: dict[str, Any] = field(default_factory=dict)
+    _known: dict[Hashable, Any] = field(default_factory=dict)
 
-    def once(self, what: str, work_out: Callable[[], T]) -> T:
-        """What a stage works out but once for the whole round."""
+    def once(self, what: Hashable, work_out: Callable[[], T]) -> T:
+        """What is worked out but once for the whole round."""
         if what not in self._known:
             self._known[what] = work_out()
         found: T = self._known[what]
@@ -189,11 +188,8 @@ class Context:
 
     def quiet_until(self, channel: str, alert_type: AlertType, now: int) -> int | None:
         """When quiet hours end; None if there are none now. A round asks for one `now` only."""
-        known = self._quiet
-        if (channel, alert_type) not in known:
-            until = release(self.rules.quiet_hours.of(channel, alert_type), now)
-            known[channel, alert_type] = None if until == now else until
-        return known[channel, alert_type]
+        until = self.once((channel, alert_type), lambda: release(self.rules.quiet_hours.of(channel, alert_type), now))
+        return None if until == now else until
 
     def next_quiet(self, now: int) -> int | None:
         """When quiet hours begin next; None if there are none."""
